@@ -1,0 +1,3 @@
+//! `tsclust`: fit, score and watch patient segments from the command line.
+
+fn main() {}

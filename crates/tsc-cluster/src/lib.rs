@@ -1,0 +1,1 @@
+//! Exact HDBSCAN* with strengths and prediction, scaling and quality scores.

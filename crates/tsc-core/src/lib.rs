@@ -1,0 +1,1 @@
+//! Types, traits and the error that every stage of the tsc pipeline shares.

@@ -1,0 +1,1 @@
+//! Labels for noise samples: k nearest neighbours with abstention, nearest centroid.

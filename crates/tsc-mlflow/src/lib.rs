@@ -1,0 +1,1 @@
+//! MLflow tracking and model registry from Rust: embedded SQLite store and REST client.

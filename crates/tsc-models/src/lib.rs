@@ -1,0 +1,1 @@
+//! LightGBM and linear models per cluster with a pooled model behind them.

@@ -1,0 +1,1 @@
+//! Batch metrics, drift, thresholds, alerts and health of a running pipeline.

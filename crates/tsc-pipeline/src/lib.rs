@@ -1,0 +1,1 @@
+//! The tsc pipeline: segmentation, per-cluster models, monitoring and retraining as one value.

@@ -1,0 +1,1 @@
+//! Retraining policies, training window and champion/challenger gate.

@@ -1,0 +1,1 @@
+//! Patient time series to feature matrices: the preprocessing stage.

@@ -1,0 +1,1 @@
+//! Conformance suites for every stage trait, seeded generators, readers of reference files.

@@ -1,0 +1,1 @@
+//! Seeded data that the examples share.
