@@ -89,3 +89,71 @@ fn spread(length: usize) -> Vec<usize> {
     }
     (0..64).map(|i| i * (length - 1) / 63).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use tsc_core::{ArtifactKind, ArtifactSink, ArtifactSource, Error, Stage, damaged};
+
+    use super::*;
+    use crate::unwinding::must_fail;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Fault {
+        None,
+        LosesBits,
+        IgnoresLength,
+        Panics,
+        NamesOneSide,
+        WrongKindOfError,
+    }
+
+    struct Number(f64);
+
+    impl Save for Number {
+        fn kind(&self) -> ArtifactKind {
+            ArtifactKind { name: "number", version: 3 }
+        }
+
+        fn save(&self, sink: &mut dyn ArtifactSink) -> Result<()> {
+            sink.put("number", format!("{:016x}\n", self.0.to_bits()).as_bytes())
+        }
+    }
+
+    fn restore_with(fault: Fault, stored: &StoredKind, files: &MemoryArtifacts) -> Result<Number> {
+        if stored.name != "number" || stored.version > 3 {
+            let message = match fault {
+                Fault::NamesOneSide => format!("cannot read {} v{}", stored.name, stored.version),
+                _ => format!("stored {} v{}, reads number v3", stored.name, stored.version),
+            };
+            return Err(Error::new(ErrorKind::Artifact, Stage::Storage, "TSC-TST-902", message));
+        }
+        let bytes = files.get("number")?;
+        let text = String::from_utf8_lossy(&bytes);
+        let digits = text.trim_end();
+        let bits = u64::from_str_radix(digits, 16);
+        match fault {
+            Fault::LosesBits => Ok(Number(f64::from_bits(bits.map_err(|e| damaged("number", e))? & !1))),
+            Fault::IgnoresLength => Ok(Number(f64::from_bits(bits.unwrap_or(0)))),
+            Fault::Panics => Ok(Number(f64::from_bits(bits.unwrap()))),
+            Fault::WrongKindOfError if digits.len() != 16 => {
+                Err(Error::new(ErrorKind::Prediction, Stage::Storage, "TSC-TST-903", "cut"))
+            }
+            _ if digits.len() != 16 => Err(damaged("number", "not 16 digits")),
+            _ => bits.map(|b| Number(f64::from_bits(b))).map_err(|e| damaged("number", e)),
+        }
+    }
+
+    fn run(fault: Fault) {
+        suite(&Number(0.1_f64.next_up()), &|k, f| restore_with(fault, k, f), &|n| vec![n.0.to_bits()]);
+    }
+
+    #[test]
+    fn each_fault_of_storing_is_found_and_named() {
+        run(Fault::None);
+        must_fail("a restored stage gives the same bits", || run(Fault::LosesBits));
+        must_fail("is an error", || run(Fault::IgnoresLength));
+        must_fail("must not panic", || run(Fault::Panics));
+        must_fail("names both sides", || run(Fault::NamesOneSide));
+        must_fail("TSC-TST-903", || run(Fault::WrongKindOfError));
+    }
+}

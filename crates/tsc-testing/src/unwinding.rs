@@ -21,6 +21,7 @@ pub(crate) fn must_panic<T>(claim: &str, f: impl FnOnce() -> T) {
 #[cfg(test)]
 #[track_caller]
 pub(crate) fn must_fail(claim: &str, suite: impl FnOnce()) {
-    let message = panic_message(suite).expect_err("the suite accepts a broken implementation");
+    let message =
+        panic_message(suite).expect_err(&format!("the suite accepts an implementation that breaks: {claim}"));
     assert!(message.contains(claim), "the suite fails for another reason than {claim:?}: {message}");
 }
