@@ -147,12 +147,12 @@ fn labelled(rows: Vec<(Label, Vec<f64>)>, n_features: usize) -> Labelled {
     Labelled { values, n_features, labels }
 }
 
-fn label(group: usize) -> Label {
+pub(crate) fn label(group: usize) -> Label {
     Label::from_ids(&[i32::try_from(group).expect("groups are few")])[0]
 }
 
 // Box-Muller; the second value is thrown away, so each draw takes two uniforms and streams are easy to follow.
-fn normal(rng: &mut Rng) -> f64 {
+pub(crate) fn normal(rng: &mut Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
     radius * (TAU * rng.f64()).cos()
 }

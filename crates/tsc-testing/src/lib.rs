@@ -4,6 +4,7 @@
 
 mod agreement;
 pub mod clusterer;
+mod cohort;
 pub mod detector;
 pub mod fallback;
 mod generators;
@@ -20,6 +21,7 @@ pub mod tracker;
 mod unwinding;
 
 pub use agreement::{Tolerance, ari, assert_close, same_partition};
+pub use cohort::Cohort;
 pub use generators::{Labelled, Segmented, blobs, mixture, segmented_regression, shuffled};
 pub use npy::{Array, Data};
 pub use shared::shared;
