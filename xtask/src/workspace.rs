@@ -109,6 +109,6 @@ mod tests {
         check("CMAKE", "/opt/cmake/bin/cmake", false);
         check("CPATH", "/repo/.tsc/toolchain/include", true);
         check("CARGO_TARGET_DIR", "/repo/.tsc/other", false);
-        check("CARGO_HOME", "/home/me/.cargo", false);
+        check("CARGO_HOME", "/opt/cargo", false);
     }
 }
