@@ -1,7 +1,5 @@
 //! The command line of `cargo xtask`.
 
-#![expect(unreachable_pub, reason = "xflags generates `pub` items")]
-
 use std::path::PathBuf;
 
 xflags::xflags! {

@@ -172,7 +172,9 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_is_read() {
-        let json = Json::parse(r#" {"a": [1, -2.5e3, true, null], "b\n": "\u00e9\ud83d\ude00\"", "c": {}, "d": []} "#);
+        let json = Json::parse(
+            r#" {"a": [1, -2.5e3, true, null], "b\n": "\u00e9\ud83d\ude00\"", "c": {}, "d": []} "#,
+        );
         let json = json.unwrap();
         assert_eq!(json.get("a").list()[1], Json::Number("-2.5e3".into()));
         assert_eq!(json.get("a").list()[2..], [Json::Bool(true), Json::Null]);

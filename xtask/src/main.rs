@@ -37,8 +37,7 @@ fn run(flags: Xtask) -> Result<()> {
         XtaskCmd::Setup(it) => setup::run(&tool_dir(), &Source { wheels: it.wheels, offline: false }),
         XtaskCmd::Demo(it) => demo::run(it.data, it.ui, it.no_lightgbm),
         XtaskCmd::Test(it) => {
-            let options =
-                test::Options { full: it.full, offline: it.offline, no_lightgbm: it.no_lightgbm };
+            let options = test::Options { full: it.full, offline: it.offline, no_lightgbm: it.no_lightgbm };
             test::run(&options)
         }
         XtaskCmd::Ci(_) => test::ci(),

@@ -45,9 +45,12 @@ impl Package {
 
 /// Every package of the lock file.
 pub(crate) fn packages(sh: &Shell) -> Result<Vec<Package>> {
-    parse(&cargo(sh, ["metadata", "--format-version=1", "--locked"]).quiet().read().context(
-        "Cargo.lock must be up to date with the manifests; `cargo metadata` brings it there",
-    )?)
+    parse(
+        &cargo(sh, ["metadata", "--format-version=1", "--locked"])
+            .quiet()
+            .read()
+            .context("Cargo.lock must be up to date with the manifests; `cargo metadata` brings it there")?,
+    )
 }
 
 fn parse(text: &str) -> Result<Vec<Package>> {

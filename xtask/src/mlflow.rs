@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What the conformance tests are written against.
-const REQUIREMENTS: [&str; 2] = ["mlflow==3.17.2", "lightgbm==4.6.0"];
+const REQUIREMENTS: [&str; 2] = ["mlflow==3.17.2", "lightgbm==4.7.0"];
 
 /// The variable that hands the interpreter to the tests.
 pub(crate) const PYTHON_VARIABLE: &str = "TSC_MLFLOW_PYTHON";

@@ -91,9 +91,7 @@ fn checks(sh: &Shell, steps: &mut Steps, features: &Features) -> Result<()> {
     steps.run("tests", || tests(sh, features))?;
     // Already compiled for this very process, in its own profile.
     steps.run("tests of xtask", || Ok(cargo(sh, ["test", "--package", "xtask"]).run()?))?;
-    steps.run("doc tests", || {
-        Ok(with_python(features.cargo(sh, &["test", "--release", "--doc"])).run()?)
-    })?;
+    steps.run("doc tests", || Ok(with_python(features.cargo(sh, &["test", "--release", "--doc"])).run()?))?;
     steps.run("docs", || {
         let doc = features.cargo(sh, &["doc", "--release", "--no-deps"]);
         Ok(doc.env("RUSTDOCFLAGS", "-D warnings").run()?)
@@ -140,7 +138,8 @@ fn single_features(sh: &Shell, steps: &mut Steps, packages: &[Package]) -> Resul
         let single = package.features.keys().map(String::as_str).filter(|it| *it != "default");
         for feature in none.chain(single) {
             let name = format!("check {} --features '{feature}'", package.name);
-            let flags = ["check", "--release", "-p", &package.name, "--no-default-features", "--features", feature];
+            let flags =
+                ["check", "--release", "-p", &package.name, "--no-default-features", "--features", feature];
             steps.run(&name, || Ok(cargo(sh, flags).run()?))?;
         }
     }
@@ -167,7 +166,10 @@ impl Features {
         names.push("linear");
         names.sort_unstable();
         names.dedup();
-        Self { flags: vec!["--no-default-features".into(), "--features".into(), names.join(",")], lightgbm: false }
+        Self {
+            flags: vec!["--no-default-features".into(), "--features".into(), names.join(",")],
+            lightgbm: false,
+        }
     }
 
     fn cargo<'a>(&self, sh: &'a Shell, arguments: &[&str]) -> Cmd<'a> {
@@ -177,7 +179,8 @@ impl Features {
     /// The examples that this set of features can build.
     fn examples(&self, packages: &[Package]) -> Vec<String> {
         let examples = packages.iter().filter(|it| it.is_member).flat_map(|it| it.targets("example"));
-        let built = examples.filter(|it| self.lightgbm || !it.required_features.iter().any(|it| it == "lightgbm"));
+        let built =
+            examples.filter(|it| self.lightgbm || !it.required_features.iter().any(|it| it == "lightgbm"));
         built.map(|it| it.name.clone()).collect()
     }
 }
@@ -209,8 +212,12 @@ fn data() -> Result<Outcome> {
 fn check_data(dir: &Path, in_ci: bool) -> Result<Outcome> {
     match (dir.is_dir(), in_ci) {
         (true, _) => Ok(Outcome::Passed),
-        (false, false) => Ok(Outcome::Skipped(format!("{} is absent, tests on real data skip", dir.display()))),
-        (false, true) => bail!("{} is absent, and CI is set: set TSC_DATA to the folder of the data", dir.display()),
+        (false, false) => {
+            Ok(Outcome::Skipped(format!("{} is absent, tests on real data skip", dir.display())))
+        }
+        (false, true) => {
+            bail!("{} is absent, and CI is set: set TSC_DATA to the folder of the data", dir.display())
+        }
     }
 }
 
@@ -238,7 +245,12 @@ mod tests {
         };
         let mut packages = vec![package("tsc-models", &["lightgbm"]), package("tsc-series", &["archive"])];
         packages[0].targets = vec![
-            Target { name: "boosted".into(), kind: "example".into(), required_features: vec!["lightgbm".into()], ..Target::default() },
+            Target {
+                name: "boosted".into(),
+                kind: "example".into(),
+                required_features: vec!["lightgbm".into()],
+                ..Target::default()
+            },
             Target { name: "plain".into(), kind: "example".into(), ..Target::default() },
         ];
         packages

@@ -42,10 +42,7 @@ pub(crate) fn in_ci() -> bool {
 /// The outer cargo has set variables for xtask. Its `CARGO_PKG_*` would rebuild every crate whose
 /// build script watches them, and its `[env]` values were read before set-up ran; the new process
 /// reads the table afresh.
-pub(crate) fn cargo<'a, S: AsRef<OsStr>>(
-    sh: &'a Shell,
-    arguments: impl IntoIterator<Item = S>,
-) -> Cmd<'a> {
+pub(crate) fn cargo<'a, S: AsRef<OsStr>>(sh: &'a Shell, arguments: impl IntoIterator<Item = S>) -> Cmd<'a> {
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = sh.cmd(program).args(arguments);
     for (name, value) in env::vars_os() {

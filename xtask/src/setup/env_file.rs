@@ -47,8 +47,8 @@ pub(crate) fn write(tool_dir: &Path, entries: &[Entry]) -> Result<()> {
 /// The variables as shell exports, for a cargo that does not read the include.
 pub(crate) fn exports(root: &Path) -> Result<String> {
     let file = root.join(".tsc").join(NAME);
-    let text = fs::read_to_string(&file)
-        .map_err(|_| stop("there is no set-up yet; type: cargo xtask setup"))?;
+    let text =
+        fs::read_to_string(&file).map_err(|_| stop("there is no set-up yet; type: cargo xtask setup"))?;
     let mut lines = String::new();
     for line in text.lines() {
         let Some((name, rest)) = line.split_once(" = { value = \"") else { continue };

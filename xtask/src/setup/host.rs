@@ -73,9 +73,7 @@ pub(crate) fn answer(program: &Path, arguments: &[&str]) -> Option<String> {
 
 fn library_dirs(host: &Host) -> Vec<PathBuf> {
     let mut dirs = Vec::new();
-    dirs.extend(
-        host.find("llvm-config").and_then(|it| answer(&it, &["--libdir"])).map(PathBuf::from),
-    );
+    dirs.extend(host.find("llvm-config").and_then(|it| answer(&it, &["--libdir"])).map(PathBuf::from));
     let mut versioned: Vec<(u32, PathBuf)> = fs::read_dir("/usr/lib")
         .into_iter()
         .flatten()

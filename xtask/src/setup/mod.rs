@@ -15,8 +15,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
-pub(crate) use env_file::exports;
 use env_file::Entry;
+pub(crate) use env_file::exports;
 pub(crate) use host::Host;
 use tools::Found;
 pub(crate) use venv::Source;

@@ -31,11 +31,8 @@ pub(crate) struct Compiler {
 
 /// Finds `cc`, `c++` and `make` or `ninja`.
 pub(crate) fn compiler(host: &Host) -> Result<Compiler> {
-    let install = if cfg!(target_os = "macos") {
-        "xcode-select --install"
-    } else {
-        "sudo apt install build-essential"
-    };
+    let install =
+        if cfg!(target_os = "macos") { "xcode-select --install" } else { "sudo apt install build-essential" };
     let missing = |name: &str| stop(format!("{name} not found; type: {install}"));
     let cc = host.find("cc").ok_or_else(|| missing("C compiler cc"))?;
     host.find("c++").ok_or_else(|| missing("C++ compiler c++"))?;
@@ -91,9 +88,11 @@ pub(crate) fn libclang(host: &Host) -> Result<Option<Found>> {
         let version = header_version(dir).unwrap_or_else(|| "unknown version".into());
         return Ok(Some(Found { path: dir.to_owned(), version, origin: "variable LIBCLANG_PATH" }));
     }
-    Ok(host.library_dirs.iter().filter(|dir| holds_libclang(dir)).find_map(|dir| {
-        Some(Found { path: dir.clone(), version: header_version(dir)?, origin: "system" })
-    }))
+    Ok(host
+        .library_dirs
+        .iter()
+        .filter(|dir| holds_libclang(dir))
+        .find_map(|dir| Some(Found { path: dir.clone(), version: header_version(dir)?, origin: "system" })))
 }
 
 /// A link that dangles is no library: `exists` follows it.
@@ -142,7 +141,8 @@ pub(crate) fn libclang_of_wheel(venv: &Path, requirement: &str) -> Result<Found>
 
 fn in_wheel(venv: &Path, path: &str) -> Result<PathBuf> {
     let packages = [venv.join("lib"), venv.join("lib64")];
-    let candidates = packages.iter().flat_map(|lib| entries(lib)).map(|it| it.join("site-packages").join(path));
+    let candidates =
+        packages.iter().flat_map(|lib| entries(lib)).map(|it| it.join("site-packages").join(path));
     candidates.into_iter().find(|it| it.exists()).ok_or_else(|| broken(venv, Path::new(path), "is missing"))
 }
 
@@ -182,7 +182,9 @@ mod tests {
 
     #[test]
     fn the_cpp_library_of_llvm_is_not_taken_for_libclang() {
-        for name in ["libclang.so", "libclang.so.1", "libclang-14.so.1", "libclang-14.so.14.0.6", "libclang.dylib"] {
+        for name in
+            ["libclang.so", "libclang.so.1", "libclang-14.so.1", "libclang-14.so.14.0.6", "libclang.dylib"]
+        {
             assert!(is_libclang(name), "{name}");
         }
         for name in ["libclang-cpp.so.14", "libclang.a", "libclangAST.a", "libclang-cpp.so", "libc.so"] {

@@ -42,8 +42,11 @@ pub(crate) fn check_codes(sources: &[Source], guide: &str) -> Vec<String> {
         }
     }
     let entries: BTreeSet<_> = guide.lines().filter_map(entry).filter(|word| is_code(word)).collect();
-    let missing = used.difference(&entries).map(|it| format!("docs/TROUBLESHOOTING.md has no entry for {it}"));
-    let stale = entries.difference(&used).map(|it| format!("docs/TROUBLESHOOTING.md explains {it}, which no crate uses"));
+    let missing =
+        used.difference(&entries).map(|it| format!("docs/TROUBLESHOOTING.md has no entry for {it}"));
+    let stale = entries
+        .difference(&used)
+        .map(|it| format!("docs/TROUBLESHOOTING.md explains {it}, which no crate uses"));
     missing.chain(stale).collect()
 }
 
@@ -140,7 +143,8 @@ mod tests {
     }
 
     fn package(name: &str, examples: &[&str]) -> Vec<Package> {
-        let example = |name: &&str| Target { name: (*name).into(), kind: "example".into(), ..Target::default() };
+        let example =
+            |name: &&str| Target { name: (*name).into(), kind: "example".into(), ..Target::default() };
         let targets = examples.iter().map(example).collect();
         vec![Package { name: name.into(), is_member: true, targets, ..Package::default() }]
     }
@@ -179,7 +183,8 @@ mod tests {
 
     #[test]
     fn folders_of_a_machine_and_words_about_the_work_are_problems() {
-        let check = |path: &str, text: &str| check_words(&File { path: path.into(), text: text.into() }).len();
+        let check =
+            |path: &str, text: &str| check_words(&File { path: path.into(), text: text.into() }).len();
         assert_eq!(check("README.md", concat!("see /wo", "rk/main/README")), 1);
         assert_eq!(check("a.rs", concat!("ok\n/ro", "ot/.cargo and PyPI", ".org")), 2);
         assert_eq!(check("a.md", concat!("done in Issue", " 2")), 1);

@@ -61,9 +61,7 @@ fn may_use(package: &str, dependency: &str, is_dev: bool) -> bool {
         "tsc-core" | "xtask" => false,
         "tsc-neighbors" | "tsc-testing" => dependency == "tsc-core",
         stage if STAGES.contains(&stage) => ["tsc-core", "tsc-neighbors"].contains(&dependency),
-        "tsc-pipeline" => {
-            STAGES.contains(&dependency) || ["tsc-core", "tsc-neighbors"].contains(&dependency)
-        }
+        "tsc-pipeline" => STAGES.contains(&dependency) || ["tsc-core", "tsc-neighbors"].contains(&dependency),
         "tsc-cli" => ["tsc-core", "tsc-pipeline"].contains(&dependency),
         "tsc-examples" | "tsc-benches" => dependency != "tsc-cli",
         // A new crate gets its place here before it gets a dependency.

@@ -44,7 +44,7 @@ fn check_item(source: &Source, start: usize, end: usize, imports: &[Import]) -> 
     for (offset, token) in item.iter().enumerate() {
         let Some(word) = token.word() else { continue };
         let is_path = source.matches(start + offset + 1, &[":", ":"]);
-        let is_root = offset == 0 || !item[offset - 1].is(':');
+        let is_root = offset < 2 || !item[offset - 2..offset].iter().all(|it| it.is(':'));
         let imported = imports.iter().find(|it| it.name == word && is_root && !is_use);
         let krate = match imported {
             Some(import) => import.krate.as_str(),
@@ -61,15 +61,18 @@ fn check_item(source: &Source, start: usize, end: usize, imports: &[Import]) -> 
 }
 
 fn is_banned(krate: &str) -> bool {
-    BANNED.iter().any(|it| krate.strip_prefix(it).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+    BANNED
+        .iter()
+        .any(|it| krate.strip_prefix(it).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
 }
 
 /// The end of the public part of the item that starts after `pub`.
 fn item_end(source: &Source, start: usize) -> usize {
     let words = ["unsafe", "async", "extern", "const"];
-    let is_fn = source.tokens[start..].iter().take(6).find(|it| {
-        !matches!(it, Token::Text(_)) && it.word().is_none_or(|word| !words.contains(&word))
-    });
+    let is_fn = source.tokens[start..]
+        .iter()
+        .take(6)
+        .find(|it| !matches!(it, Token::Text(_)) && it.word().is_none_or(|word| !words.contains(&word)));
     let kind = match is_fn.and_then(Token::word) {
         Some("fn") => "fn",
         _ => source.tokens.get(start).and_then(Token::word).unwrap_or_default(),

@@ -20,15 +20,18 @@ pub(crate) fn check(source: &Source) -> Vec<String> {
             Some("unsafe") if !may_be_unsafe(source) => {
                 found(index, "unsafe outside tsc-neighbors' `simd` and tsc-models' `ffi`");
             }
-            Some("SystemTime" | "Instant") if source.matches(index + 1, &[":", ":", "now"]) => {
-                if source.library().is_some_and(|name| !CLOCKS.contains(&name)) {
-                    found(index, "reads a clock, time is an argument here");
-                }
+            Some("SystemTime" | "Instant")
+                if source.library().is_some_and(|name| !CLOCKS.contains(&name))
+                    && source.matches(index + 1, &[":", ":", "now"]) =>
+            {
+                found(index, "reads a clock, time is an argument here");
             }
-            Some("std") if source.library() == Some("tsc-core") && !source.is_test(index) => {
-                if names_io(source, index) {
-                    found(index, "tsc-core does no I/O and starts no thread");
-                }
+            Some("std")
+                if source.library() == Some("tsc-core")
+                    && !source.is_test(index)
+                    && names_io(source, index) =>
+            {
+                found(index, "tsc-core does no I/O and starts no thread");
             }
             _ => {}
         }
@@ -65,7 +68,8 @@ pub(crate) fn check_roots(packages: &[Package], sources: &[Source], root: &Path)
                 let pattern = ["#", "!", "[", level, "(", "unsafe_code", ")", "]"];
                 (0..source.tokens.len()).any(|index| source.matches(index, &pattern))
             };
-            if !says("forbid") && !(may_deny && says("deny")) {
+            let is_safe = says("forbid") || may_deny && says("deny");
+            if !is_safe {
                 problems.push(format!("{}: has no #![forbid(unsafe_code)]", path.display()));
             }
         }

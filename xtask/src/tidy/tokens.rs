@@ -47,7 +47,8 @@ pub(crate) struct Source {
 impl Source {
     /// Reads a source file.
     pub(crate) fn new(path: &Path, text: &str) -> Self {
-        let mut lexer = Lexer { rest: text.chars().peekable(), line: 1, tokens: Vec::new(), lines: Vec::new() };
+        let mut lexer =
+            Lexer { rest: text.chars().peekable(), line: 1, tokens: Vec::new(), lines: Vec::new() };
         lexer.run();
         let all_tests = path.components().any(|it| it.as_os_str() == "tests" || it.as_os_str() == "tests.rs");
         let mut source = Self {
@@ -254,7 +255,10 @@ mod tests {
     fn comments_and_strings_hold_no_words() {
         assert_eq!(words("a /* unsafe /* unsafe */ unsafe */ b // unsafe\nc"), ["a", "b", "c"]);
         assert_eq!(words(r###"x("unsafe \" unsafe", r#"unsafe " unsafe"#, b"unsafe") y"###), ["x", "y"]);
-        assert_eq!(words("fn f<'unsafe_>(c: &'unsafe_ str) { '\"'; '\\''; '\\u{1F600}'; g }"), ["fn", "f", "c", "str", "g"]);
+        assert_eq!(
+            words("fn f<'unsafe_>(c: &'unsafe_ str) { '\"'; '\\''; '\\u{1F600}'; g }"),
+            ["fn", "f", "c", "str", "g"]
+        );
         assert_eq!(words("r#type r b"), ["type", "r", "b"]);
     }
 
