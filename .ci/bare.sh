@@ -24,8 +24,6 @@ unset TSC_BARE CMAKE CMAKE_GENERATOR LIBCLANG_PATH CPATH BINDGEN_EXTRA_CLANG_ARG
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/empty"
-: > "$work/none"
-chmod 755 "$work/none"
 
 hidden=0
 while IFS= read -r -d '' path; do
@@ -35,7 +33,7 @@ while IFS= read -r -d '' path; do
   if [ -d "$path" ]; then
     mount --bind "$work/empty" "$path"
   elif [ -e "$path" ]; then
-    mount --bind "$work/none" "$path"
+    mount --bind /dev/null "$path"
   fi
   hidden=$((hidden + 1))
 done < <(
