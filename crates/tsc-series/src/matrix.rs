@@ -1,0 +1,152 @@
+use std::sync::Arc;
+
+use tsc_core::{Batch, Features, GroupId, ResourceKind, ResourceTargets, RowId, Schema, Unit};
+
+use crate::quality::QualityReport;
+
+/// A measured resource, one value per row, NaN where missing.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ResourceValues {
+    pub(crate) kind: ResourceKind,
+    pub(crate) unit: Unit,
+    pub(crate) values: Vec<f64>,
+}
+
+/// Finite features with names, targets, resources, and the patient of each row.
+#[derive(Clone, PartialEq)]
+pub struct FeatureMatrix {
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) values: Vec<f64>,
+    pub(crate) patients: Vec<String>,
+    pub(crate) ids: Vec<RowId>,
+    pub(crate) groups: Vec<GroupId>,
+    pub(crate) targets: Option<Vec<f64>>,
+    pub(crate) resources: Vec<ResourceValues>,
+    pub(crate) quality: Arc<QualityReport>,
+}
+
+impl std::fmt::Debug for FeatureMatrix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FeatureMatrix")
+            .field("n_samples", &self.patients.len())
+            .field("n_features", &self.schema.n_features())
+            .finish_non_exhaustive()
+    }
+}
+
+impl FeatureMatrix {
+    /// Number of rows, at least 1.
+    #[must_use]
+    pub fn n_samples(&self) -> usize {
+        self.patients.len()
+    }
+
+    /// The checked matrix.
+    ///
+    /// # Panics
+    ///
+    /// Never: the values are imputed and the matrix is not empty.
+    #[must_use]
+    pub fn features(&self) -> Features<'_> {
+        Features::new(&self.values, self.schema.n_features()).expect("imputed features are finite and not empty")
+    }
+
+    /// Everything a fit or a scoring call takes: features, schema, targets, resources, ids and groups.
+    ///
+    /// No calendar times: the times of a stay count from its admission.
+    ///
+    /// # Panics
+    ///
+    /// Never: every column has one entry per row.
+    #[must_use]
+    pub fn batch(&self) -> Batch<'_> {
+        const ONE_PER_ROW: &str = "every column has one entry per row";
+        let mut resources = ResourceTargets::new();
+        for column in &self.resources {
+            resources = resources
+                .with(column.kind.clone(), column.unit.clone(), &column.values)
+                .expect("resource names are unique by SeriesParams::check, values are cleaned");
+        }
+        let batch = Batch::new(self.features())
+            .with_schema(&self.schema)
+            .and_then(|batch| batch.with_ids(&self.ids))
+            .and_then(|batch| batch.with_groups(&self.groups))
+            .and_then(|batch| batch.with_resources(resources))
+            .expect(ONE_PER_ROW);
+        match &self.targets {
+            Some(targets) => batch.with_targets(targets).expect(ONE_PER_ROW),
+            None => batch,
+        }
+    }
+
+    /// Names, units and use of the features.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// Target of each row, NaN where missing; `None` if the settings name no target.
+    #[must_use]
+    pub fn targets(&self) -> Option<&[f64]> {
+        self.targets.as_deref()
+    }
+
+    /// Resource columns with unit, NaN where missing.
+    pub fn resources(&self) -> impl Iterator<Item = (&ResourceKind, &Unit, &[f64])> {
+        self.resources.iter().map(|column| (&column.kind, &column.unit, column.values.as_slice()))
+    }
+
+    /// Group (patient) of each row.
+    #[must_use]
+    pub fn groups(&self) -> &[GroupId] {
+        &self.groups
+    }
+
+    /// Identity of each row, as hashes.
+    #[must_use]
+    pub fn ids(&self) -> &[RowId] {
+        &self.ids
+    }
+
+    /// Identifier of each row's patient, as in the input; for the caller's own files only.
+    #[must_use]
+    pub fn patients(&self) -> &[String] {
+        &self.patients
+    }
+
+    /// The chosen rows, in the order given; the quality report stays that of all rows.
+    ///
+    /// # Panics
+    ///
+    /// If `rows` is empty or names a row beyond the last.
+    #[must_use]
+    pub fn select_rows(&self, rows: &[usize]) -> FeatureMatrix {
+        let mut values = Vec::new();
+        self.features().gather(rows, &mut values);
+        let choose = |column: &[f64]| rows.iter().map(|&row| column[row]).collect::<Vec<f64>>();
+        FeatureMatrix {
+            schema: Arc::clone(&self.schema),
+            values,
+            patients: rows.iter().map(|&row| self.patients[row].clone()).collect(),
+            ids: rows.iter().map(|&row| self.ids[row]).collect(),
+            groups: rows.iter().map(|&row| self.groups[row]).collect(),
+            targets: self.targets.as_deref().map(choose),
+            resources: self
+                .resources
+                .iter()
+                .map(|column| ResourceValues {
+                    kind: column.kind.clone(),
+                    unit: column.unit.clone(),
+                    values: choose(&column.values),
+                })
+                .collect(),
+            quality: Arc::clone(&self.quality),
+        }
+    }
+
+    /// What was read, rejected, changed, imputed and dropped.
+    #[must_use]
+    pub fn quality(&self) -> &QualityReport {
+        &self.quality
+    }
+}
