@@ -33,8 +33,10 @@ pub enum Plan {
 pub struct NeighborIndex {
     metric: Metric,
     kernel: Kernel,
-    /// Prepared rows, row-major.
+    /// The rows as they came, row-major.
     values: Vec<f64>,
+    /// The rows of unit length that cosine measures.
+    units: Option<Vec<f64>>,
     n_features: usize,
     tiles: Tiles,
 }
@@ -49,9 +51,16 @@ impl NeighborIndex {
     pub fn build(x: Features<'_>, metric: &Metric, plan: Plan) -> Result<Self> {
         check_rows(x, metric)?;
         let kernel = Kernel::of(metric);
-        let mut values = x.as_slice().to_vec();
-        values.chunks_exact_mut(x.n_features()).for_each(|row| kernel.prepare(row));
-        let prepared = Features::new(&values, x.n_features())?;
+        let values = x.as_slice().to_vec();
+        let units = (kernel == Kernel::Cosine).then(|| {
+            let mut units = values.clone();
+            units.chunks_exact_mut(x.n_features()).for_each(|row| kernel.prepare(row));
+            units
+        });
+        let prepared = match &units {
+            Some(units) => Features::new(units, x.n_features())?,
+            None => x,
+        };
         let tree = match plan {
             Plan::Auto => x.n_features() <= TREE_FEATURES && x.n_samples() >= TREE_ROWS,
             Plan::KdTree => true,
@@ -59,7 +68,7 @@ impl NeighborIndex {
         };
         let tiles =
             if tree && kernel.has_box_bound() { Tiles::tree(prepared) } else { Tiles::flat(prepared) };
-        Ok(Self { metric: metric.clone(), kernel, n_features: x.n_features(), tiles, values })
+        Ok(Self { metric: metric.clone(), kernel, n_features: x.n_features(), tiles, values, units })
     }
 
     /// Number of rows.
@@ -72,6 +81,22 @@ impl NeighborIndex {
     #[must_use]
     pub fn n_features(&self) -> usize {
         self.n_features
+    }
+
+    /// One row as it came.
+    ///
+    /// # Panics
+    ///
+    /// If `row >= n_samples`.
+    #[must_use]
+    pub fn row(&self, row: usize) -> &[f64] {
+        &self.values[row * self.n_features..(row + 1) * self.n_features]
+    }
+
+    /// All rows as they came, row-major.
+    #[must_use]
+    pub fn as_slice(&self) -> &[f64] {
+        &self.values
     }
 
     /// The metric the index was built with.
@@ -156,13 +181,33 @@ impl NeighborIndex {
                 let mut scratch = Scratch::new();
                 for (i, items) in items.chunks_exact_mut(k).enumerate() {
                     let row = first / k + i;
-                    let values = &self.values[row * self.n_features..(row + 1) * self.n_features];
-                    search::nearest(&self.tiles, self.kernel, values, k, Some(row as u32), &mut scratch);
+                    self.search_others(row, k, &mut scratch);
                     items.copy_from_slice(&scratch.found);
                 }
             });
         }
         Neighborhoods { items, n_samples: n }
+    }
+
+    /// Distance of every row to its `k`-th nearest other row, the farthest if there are fewer; 0 if
+    /// `k` is 0 or there is no other.
+    #[must_use]
+    pub fn kth_distances(&self, k: usize) -> Vec<f64> {
+        let mut out = vec![0.0; self.n_samples()];
+        for_each_chunk(&mut out, CHUNK, |first, out| {
+            let mut scratch = Scratch::new();
+            for (i, out) in out.iter_mut().enumerate() {
+                self.search_others(first + i, k, &mut scratch);
+                *out = scratch.found.last().map_or(0.0, |n| n.distance);
+            }
+        });
+        out
+    }
+
+    fn search_others(&self, row: usize, k: usize, scratch: &mut Scratch) {
+        let rows = self.units.as_ref().unwrap_or(&self.values);
+        let values = &rows[row * self.n_features..(row + 1) * self.n_features];
+        search::nearest(&self.tiles, self.kernel, values, k, Some(row as u32), scratch);
     }
 
     fn search(&self, row: &[f64], k: usize, scratch: &mut Scratch) {

@@ -37,7 +37,7 @@ impl Neighborhoods {
     /// Length of every list: k, or fewer if the index holds fewer rows.
     #[must_use]
     pub fn k(&self) -> usize {
-        if self.n_samples == 0 { 0 } else { self.items.len() / self.n_samples }
+        self.items.len().checked_div(self.n_samples).unwrap_or(0)
     }
 
     /// Neighbours of one row, nearest first.

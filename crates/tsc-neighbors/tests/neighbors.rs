@@ -67,10 +67,12 @@ fn check_all_plans(x: Features<'_>, queries: Features<'_>, k: usize, metric: &Me
             assert_eq!(index.query_one(q, k, &mut scratch).unwrap(), expected);
         }
         let all = index.all_knn(k);
+        let kth = index.kth_distances(k);
         for row in 0..x.n_samples() {
             let mut expected = brute(x, x.row(row), metric, Some(row));
             expected.truncate(k);
             assert_eq!(all.of(row), expected, "{metric:?} {plan:?}, itself left out");
+            assert_eq!(kth[row], expected.last().map_or(0.0, |n| n.distance));
         }
     }
 }
