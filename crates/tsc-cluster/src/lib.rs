@@ -1,1 +1,14 @@
-//! Exact HDBSCAN* with strengths and prediction, scaling and quality scores.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod error;
+mod hdbscan;
+
+pub use hdbscan::{
+    ClusterTree, CondensedCluster, CondensedTree, Counts, Detail, Distances, Edge, Extraction, FitNote,
+    FittedHdbscan, Hdbscan, HdbscanParams, Method, Mst, Selection,
+};
+pub use tsc_core::{
+    Assignment, Clusterer, ClustererExt, Error, Features, FittedClusterer, FittedClustererExt, Label, Result,
+};
+pub use tsc_neighbors::{Metric, Plan, Scratch};

@@ -1,0 +1,208 @@
+use serde::{Deserialize, Serialize};
+use tsc_core::{Result, Violation};
+use tsc_neighbors::{Metric, Plan};
+
+use crate::error::ClusterError;
+
+/// Settings of [`Hdbscan`](super::Hdbscan), with the key names of the Python package hdbscan.
+///
+/// # Examples
+///
+/// ```
+/// use tsc_cluster::HdbscanParams;
+/// let params = HdbscanParams { min_cluster_size: 1, alpha: 0.0, ..Default::default() };
+/// let messages: Vec<String> = params.check().iter().map(ToString::to_string).collect();
+/// assert_eq!(messages, ["alpha is 0, must be above 0", "min_cluster_size is 1, must be at least 2"]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HdbscanParams {
+    /// Fewest samples of a cluster, at least 2, default 5. Larger merges small clusters or calls them noise.
+    pub min_cluster_size: usize,
+    /// Neighbours that make a sample dense, at least 1, default 3; `None` = `min_cluster_size`.
+    /// Larger gives smoother densities and more noise. At most all other samples are used.
+    pub min_samples: Option<usize>,
+    /// Whether `min_samples` counts the sample itself, default `others`.
+    pub min_samples_counts: Counts,
+    /// Distance, default euclidean.
+    pub metric: Metric,
+    /// Divides distances before they meet the core distances, above 0, default 1. Larger merges more.
+    pub alpha: f64,
+    /// How clusters are chosen from the tree, default `eom`.
+    pub cluster_selection_method: Method,
+    /// Clusters born below this distance are merged into the ancestor born above it; 0 (default) = off.
+    pub cluster_selection_epsilon: f64,
+    /// Clusters born above this distance are not chosen (`eom` only); default none.
+    pub cluster_selection_epsilon_max: Option<f64>,
+    /// Splits weaker than this (in 1 / distance) are removed before selection; 0 (default) = off.
+    pub cluster_selection_persistence: f64,
+    /// Larger clusters are not chosen (`eom` only); default none. An epsilon may still merge beyond it.
+    pub max_cluster_size: Option<usize>,
+    /// Whether all samples may form the one cluster, default false. Combine with an epsilon: without
+    /// one only the densest samples belong.
+    pub allow_single_cluster: bool,
+    /// Whether the fitted clusters keep the samples, which assigning new ones needs; default true.
+    pub prediction_data: bool,
+    /// Neighbour search; never changes a result.
+    pub plan: Plan,
+}
+
+impl Default for HdbscanParams {
+    fn default() -> Self {
+        Self {
+            min_cluster_size: 5,
+            min_samples: Some(3),
+            min_samples_counts: Counts::Others,
+            metric: Metric::Euclidean,
+            alpha: 1.0,
+            cluster_selection_method: Method::Eom,
+            cluster_selection_epsilon: 0.0,
+            cluster_selection_epsilon_max: None,
+            cluster_selection_persistence: 0.0,
+            max_cluster_size: None,
+            allow_single_cluster: false,
+            prediction_data: true,
+            plan: Plan::Auto,
+        }
+    }
+}
+
+/// What `min_samples` counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Counts {
+    /// Other samples, as hdbscan, fast_hdbscan and cuML do.
+    #[default]
+    Others,
+    /// The sample itself too, as scikit-learn and petal-clustering do.
+    OthersAndSelf,
+}
+
+/// How clusters are chosen from the condensed tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Largest total stability (excess of mass).
+    #[default]
+    Eom,
+    /// All leaves: more and smaller clusters.
+    Leaf,
+}
+
+/// The part of [`HdbscanParams`] that chooses clusters from a finished tree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selection {
+    /// See [`HdbscanParams::min_cluster_size`].
+    pub min_cluster_size: usize,
+    /// See [`HdbscanParams::cluster_selection_method`].
+    pub method: Method,
+    /// See [`HdbscanParams::cluster_selection_epsilon`].
+    pub epsilon: f64,
+    /// See [`HdbscanParams::cluster_selection_epsilon_max`].
+    pub epsilon_max: Option<f64>,
+    /// See [`HdbscanParams::cluster_selection_persistence`].
+    pub persistence: f64,
+    /// See [`HdbscanParams::max_cluster_size`].
+    pub max_cluster_size: Option<usize>,
+    /// See [`HdbscanParams::allow_single_cluster`].
+    pub allow_single_cluster: bool,
+}
+
+impl Selection {
+    /// All violations, under the keys of [`HdbscanParams`].
+    #[must_use]
+    pub fn check(&self) -> Vec<Violation> {
+        let mut out = Vec::new();
+        let mut add = |path: &str, message: String| out.push(Violation::new(path, message));
+        let at_least_0 = |v: f64| v >= 0.0 && v.is_finite();
+        if self.min_cluster_size < 2 {
+            add("min_cluster_size", format!("is {}, must be at least 2", self.min_cluster_size));
+        }
+        if !at_least_0(self.epsilon) {
+            add("cluster_selection_epsilon", format!("is {}, must be at least 0 and finite", self.epsilon));
+        }
+        if let Some(max) = self.epsilon_max.filter(|&max| !(max.is_finite() && max >= self.epsilon)) {
+            let bound =
+                format!("is {max}, must be finite and at least cluster_selection_epsilon {}", self.epsilon);
+            add("cluster_selection_epsilon_max", bound);
+        }
+        if !at_least_0(self.persistence) {
+            let message = format!("is {}, must be at least 0 and finite", self.persistence);
+            add("cluster_selection_persistence", message);
+        }
+        if let Some(max) = self.max_cluster_size.filter(|&max| max < self.min_cluster_size) {
+            let message = format!("is {max}, must be at least min_cluster_size {}", self.min_cluster_size);
+            add("max_cluster_size", message);
+        }
+        out
+    }
+}
+
+impl HdbscanParams {
+    /// All violations, sorted by key; empty if the parameters can be used.
+    #[must_use]
+    pub fn check(&self) -> Vec<Violation> {
+        let mut out = self.selection().check();
+        let fewest = match self.min_samples_counts {
+            Counts::Others => 1,
+            Counts::OthersAndSelf => 2,
+        };
+        if let Some(m) = self.min_samples.filter(|&m| m < fewest) {
+            out.push(Violation::new("min_samples", format!("is {m}, must be at least {fewest}")));
+        }
+        if !(self.alpha > 0.0 && self.alpha.is_finite()) {
+            out.push(Violation::new("alpha", format!("is {}, must be above 0", self.alpha)));
+        }
+        if let Some(message) = self.metric.violation() {
+            out.push(Violation::new("metric", message));
+        }
+        out.sort();
+        out
+    }
+
+    /// The part that chooses clusters.
+    #[must_use]
+    pub fn selection(&self) -> Selection {
+        Selection {
+            min_cluster_size: self.min_cluster_size,
+            method: self.cluster_selection_method,
+            epsilon: self.cluster_selection_epsilon,
+            epsilon_max: self.cluster_selection_epsilon_max,
+            persistence: self.cluster_selection_persistence,
+            max_cluster_size: self.max_cluster_size,
+            allow_single_cluster: self.allow_single_cluster,
+        }
+    }
+
+    pub(crate) fn set_selection(&mut self, selection: Selection) {
+        self.min_cluster_size = selection.min_cluster_size;
+        self.cluster_selection_method = selection.method;
+        self.cluster_selection_epsilon = selection.epsilon;
+        self.cluster_selection_epsilon_max = selection.epsilon_max;
+        self.cluster_selection_persistence = selection.persistence;
+        self.max_cluster_size = selection.max_cluster_size;
+        self.allow_single_cluster = selection.allow_single_cluster;
+    }
+
+    /// Other samples that make a core distance, as asked for.
+    pub(crate) fn asked_neighbors(&self) -> usize {
+        let asked = self.min_samples.unwrap_or(self.min_cluster_size);
+        match self.min_samples_counts {
+            Counts::Others => asked,
+            Counts::OthersAndSelf => asked - 1,
+        }
+    }
+
+    /// The same, among `n` samples.
+    pub(crate) fn neighbors(&self, n: usize) -> usize {
+        self.asked_neighbors().min(n - 1)
+    }
+
+    pub(crate) fn check_samples(&self, n_samples: usize) -> Result<()> {
+        let min_cluster_size = self.min_cluster_size;
+        if n_samples < min_cluster_size {
+            return Err(ClusterError::TooFewSamples { n_samples, min_cluster_size }.into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Assigning new samples: nearest in mutual reachability, then up the tree while the sample is too sparse.
+
+use tsc_core::{Label, Result};
+use tsc_neighbors::{NeighborIndex, Scratch};
+
+use super::extract::Extraction;
+
+/// What is known of an assigned sample.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detail {
+    /// Cluster or noise.
+    pub label: Label,
+    /// How firmly it belongs, 0..=1; 0 for noise.
+    pub strength: f64,
+    /// GLOSH score at the cluster it joins, 0..=1.
+    pub outlier_score: f64,
+    /// The training sample it attaches to.
+    pub nearest: u32,
+}
+
+impl Detail {
+    /// Noise: strength 0, outlier score 1, nearest sample 0. Fills a column before it is assigned.
+    pub const NOISE: Detail = Detail { label: Label::NOISE, strength: 0.0, outlier_score: 1.0, nearest: 0 };
+}
+
+/// Where a new sample enters the tree.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Attachment {
+    pub(crate) nearest: u32,
+    pub(crate) cluster: u32,
+    pub(crate) lambda: f64,
+}
+
+/// Training samples as new samples see them.
+pub(crate) struct Attach<'a> {
+    pub(crate) index: &'a NeighborIndex,
+    pub(crate) core: &'a [f64],
+    pub(crate) k: usize,
+    pub(crate) alpha: f64,
+    pub(crate) extraction: &'a Extraction,
+}
+
+impl Attach<'_> {
+    pub(crate) fn detail(&self, row: &[f64], scratch: &mut Scratch) -> Result<Detail> {
+        let at = self.attach(row, scratch)?;
+        let held = self.extraction.held(at.cluster, at.lambda);
+        let tree = self.extraction.condensed_tree();
+        let nearest = at.nearest as usize;
+        let leaves = if at.cluster == tree.row_parent[nearest] {
+            at.lambda.min(tree.row_lambda[nearest])
+        } else {
+            at.lambda
+        };
+        Ok(Detail {
+            label: self.extraction.label(held),
+            strength: self.extraction.strength(held, at.lambda),
+            outlier_score: self.extraction.outlier_score(at.cluster, leaves),
+            nearest: at.nearest,
+        })
+    }
+
+    pub(crate) fn attach(&self, row: &[f64], scratch: &mut Scratch) -> Result<Attachment> {
+        let tree = self.extraction.condensed_tree();
+        let near = self.index.query_one(row, self.k, scratch)?;
+        if near[0].distance == 0.0 {
+            let same = self.equal_row(row, near[0].row, scratch)?;
+            let (cluster, lambda) = (tree.row_parent[same as usize], tree.row_lambda[same as usize]);
+            return Ok(Attachment { nearest: same, cluster, lambda });
+        }
+        let (nearest, weight) = self.lightest_edge(row, scratch)?;
+        let lambda = 1.0 / weight;
+        let mut cluster = tree.row_parent[nearest as usize];
+        if tree.row_lambda[nearest as usize] > lambda {
+            while let Some(parent) = tree.clusters[cluster as usize]
+                .parent
+                .filter(|_| tree.clusters[cluster as usize].birth >= lambda)
+            {
+                cluster = parent;
+            }
+        }
+        Ok(Attachment { nearest, cluster, lambda })
+    }
+
+    /// Different rows can be at distance 0 when their squares underflow; the equal one decides.
+    fn equal_row(&self, row: &[f64], first: u32, scratch: &mut Scratch) -> Result<u32> {
+        if self.index.row(first as usize) == row {
+            return Ok(first);
+        }
+        let zeros = self.index.within_one(row, 0.0, scratch)?;
+        Ok(zeros.iter().map(|n| n.row).find(|&r| self.index.row(r as usize) == row).unwrap_or(first))
+    }
+
+    /// Training sample of least mutual reachability; ties: nearer, denser, smaller.
+    fn lightest_edge(&self, row: &[f64], scratch: &mut Scratch) -> Result<(u32, f64)> {
+        let near = self.index.query_one(row, self.k, scratch)?;
+        let core_row = near[near.len() - 1].distance;
+        let key = |n: &tsc_neighbors::Neighbor| {
+            let core = self.core[n.row as usize];
+            let weight = (n.distance / self.alpha).max(core).max(core_row);
+            (weight, n.distance, core, n.row)
+        };
+        let order = |a: &(f64, f64, f64, u32), b: &(f64, f64, f64, u32)| {
+            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2)).then(a.3.cmp(&b.3))
+        };
+        let best = near.iter().map(key).min_by(order).expect("an index holds at least one row");
+        // No weight is below the sample's own core distance, and rows outside the list are not nearer.
+        if best.0 == core_row && best.1 < core_row {
+            return Ok((best.3, best.0));
+        }
+        let radius = best.0 * self.alpha * (1.0 + 4.0 * f64::EPSILON);
+        let within = self.index.within_one(row, radius, scratch)?;
+        let best = within.iter().map(key).min_by(order).unwrap_or(best);
+        Ok((best.3, best.0))
+    }
+}
