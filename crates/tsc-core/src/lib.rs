@@ -18,6 +18,7 @@ mod resources;
 mod retraining;
 mod schema;
 mod scores;
+pub mod stats;
 mod time;
 mod tracking;
 
