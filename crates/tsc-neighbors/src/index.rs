@@ -204,6 +204,16 @@ impl NeighborIndex {
         out
     }
 
+    /// The `k` nearest rows of a row of the index, itself left out (an equal row is not).
+    ///
+    /// # Panics
+    ///
+    /// If `row >= n_samples`.
+    pub fn query_others<'s>(&self, row: usize, k: usize, scratch: &'s mut Scratch) -> &'s [Neighbor] {
+        self.search_others(row, k, scratch);
+        &scratch.found
+    }
+
     fn search_others(&self, row: usize, k: usize, scratch: &mut Scratch) {
         let rows = self.units.as_ref().unwrap_or(&self.values);
         let values = &rows[row * self.n_features..(row + 1) * self.n_features];

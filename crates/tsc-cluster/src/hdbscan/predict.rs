@@ -51,9 +51,10 @@ impl Attach<'_> {
         } else {
             at.lambda
         };
+        let label = self.extraction.label(held);
         Ok(Detail {
-            label: self.extraction.label(held),
-            strength: self.extraction.strength(held, at.lambda),
+            label,
+            strength: if label.is_noise() { 0.0 } else { self.extraction.strength(held, at.lambda) },
             outlier_score: self.extraction.outlier_score(at.cluster, leaves),
             nearest: at.nearest,
         })

@@ -1,0 +1,269 @@
+//! Rules K-01 to K-08 on data whose answer is known by hand, and the suite of the trait.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use tsc_core::{ArtifactSource, BoxFallback, ErrorKind, FittedFallback, MemoryArtifacts, Save, StoredKind};
+use tsc_fallback::{
+    Algorithm, Assignment, CentroidParams, Detail, Features, FittedKnn, KnnFallback, KnnParams, Label,
+    MaxDistance, Metric, NearestCentroid, NoiseFallback, NoiseFallbackExt, Reason, Weights,
+};
+use tsc_testing::{blobs, fallback};
+
+fn fit(x: &[f64], ids: &[i32], params: KnnParams) -> FittedKnn {
+    KnnFallback::new(params).unwrap().fit(Features::new(x, 1).unwrap(), &Label::from_ids(ids)).unwrap()
+}
+
+fn ask(fitted: &FittedKnn, q: f64) -> Detail {
+    fitted.assign_detailed(Features::new(&[q], 1).unwrap()).unwrap()[0]
+}
+
+fn label(id: i32) -> Label {
+    Label::from_ids(&[id])[0]
+}
+
+fn params(n_neighbors: usize) -> KnnParams {
+    KnnParams { n_neighbors, ..Default::default() }
+}
+
+#[test]
+fn both_fallbacks_and_their_boxed_forms_keep_the_protocol() {
+    let knn = KnnFallback::new(KnnParams::default()).unwrap();
+    fallback::suite(&knn);
+    fallback::suite::<BoxFallback>(&knn.boxed());
+    fallback::suite(&KnnFallback::new(KnnParams { metric: Metric::Manhattan, ..params(3) }).unwrap());
+    let centroid = NearestCentroid::new(CentroidParams::default()).unwrap();
+    fallback::suite(&centroid);
+    fallback::suite::<BoxFallback>(&centroid.boxed());
+    fallback::suite(
+        &NearestCentroid::new(CentroidParams { metric: Metric::Manhattan, ..Default::default() }).unwrap(),
+    );
+}
+
+#[test]
+fn fitted_fallbacks_are_send_sync_and_debug() {
+    fn check<T: Send + Sync + Unpin + std::fmt::Debug>() {}
+    check::<FittedKnn>();
+    check::<tsc_fallback::FittedCentroid>();
+}
+
+#[test]
+fn f18_a_point_1000_deviations_away_abstains() {
+    let data = blobs(100, &[&[0.0, 0.0], &[10.0, 0.0]], 1.0, 3);
+    let knn = KnnFallback::new(KnnParams::default()).unwrap();
+    let fitted = knn.fit(data.features(), &data.labels).unwrap();
+    let far = [1000.0, 1000.0, 0.0, 0.0];
+    let got = fitted.assign_detailed(Features::new(&far, 2).unwrap()).unwrap();
+    assert_eq!((got[0].label, got[0].strength, got[0].reason), (Label::NOISE, 0.0, Some(Reason::TooFar)));
+    assert!(!got[1].label.is_noise());
+    // As the seed did, when asked to.
+    let seed = KnnParams { max_distance: MaxDistance::None, ..Default::default() };
+    let fitted = KnnFallback::new(seed).unwrap().fit(data.features(), &data.labels).unwrap();
+    let got = fitted.assign_detailed(Features::new(&far, 2).unwrap()).unwrap();
+    assert!(!got[0].label.is_noise());
+
+    let centroid = NearestCentroid::new(CentroidParams::default()).unwrap();
+    let fitted = centroid.fit(data.features(), &data.labels).unwrap();
+    let got = fitted.assign_detailed(Features::new(&far, 2).unwrap()).unwrap();
+    assert_eq!((got[0].reason, got[1].reason), (Some(Reason::TooFar), None));
+}
+
+#[test]
+fn f19_leave_one_out_accuracy_is_below_1_on_overlapping_clusters() {
+    let data = blobs(200, &[&[0.0, 0.0], &[1.0, 0.0]], 1.0, 3);
+    let knn = KnnFallback::new(KnnParams::default()).unwrap();
+    let fitted = knn.fit(data.features(), &data.labels).unwrap();
+    let accuracy = fitted.evaluation().unwrap().accuracy;
+    // The best possible rule is right for 69 % of such samples: normal cdf at half a deviation.
+    assert!((0.5..0.8).contains(&accuracy), "{accuracy}");
+    // Asking the training samples themselves, as the seed did, says 1.
+    assert_eq!(fitted.evaluate(data.features(), &data.labels).unwrap().unwrap().accuracy, 1.0);
+}
+
+#[test]
+fn k01_no_labelled_sample_is_an_error_and_one_label_is_not() {
+    let x = Features::new(&[0.0, 1.0], 1).unwrap();
+    let error = KnnFallback::new(params(1)).unwrap().fit(x, &Label::from_ids(&[-1, -1])).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Training, "TSC-FBK-001"));
+    assert_eq!(error.to_string(), "none of 2 samples has a cluster to learn from");
+    let fitted = fit(&[0.0, 1.0, 50.0], &[4, 4, -1], params(5));
+    assert_eq!(fitted.labels(), [label(4)]);
+    assert_eq!(ask(&fitted, 0.4).label, label(4));
+}
+
+#[test]
+fn k02_neighbours_at_one_distance_are_taken_by_row() {
+    let uniform = KnnParams { weights: Weights::Uniform, max_distance: MaxDistance::None, ..params(1) };
+    assert_eq!(ask(&fit(&[1.0, -1.0], &[1, 0], uniform.clone()), 0.0).label, label(1));
+    assert_eq!(ask(&fit(&[-1.0, 1.0], &[0, 1], uniform), 0.0).label, label(0));
+}
+
+#[test]
+fn k03_votes_weigh_as_their_distances_say() {
+    let free = KnnParams { max_distance: MaxDistance::None, ..params(3) };
+    // Distances 1 (label 0), 2 and 2 (label 1): 1 against 1/2 + 1/2, a tie for the smaller label.
+    let fitted = fit(&[1.0, -2.0, 2.0], &[0, 1, 1], free.clone());
+    assert_eq!((ask(&fitted, 0.0).label, ask(&fitted, 0.0).strength), (label(0), 0.5));
+    let uniform = KnnParams { weights: Weights::Uniform, ..free.clone() };
+    let got = ask(&fit(&[1.0, -2.0, 2.0], &[0, 1, 1], uniform), 0.0);
+    assert_eq!((got.label, got.strength), (label(1), 2.0 / 3.0));
+    // A sample at distance 0 silences the others.
+    let got = ask(&fit(&[0.0, 0.1, -0.1], &[0, 1, 1], free.clone()), 0.0);
+    assert_eq!((got.label, got.strength), (label(0), 1.0));
+    // So does one so near that its reciprocal overflows.
+    let got = ask(&fit(&[1e-310, 0.1, -0.1], &[0, 1, 1], free), 0.0);
+    assert_eq!((got.label, got.strength), (label(0), 1.0));
+}
+
+#[test]
+fn k04_a_winner_below_min_strength_abstains() {
+    let unsure = KnnParams { max_distance: MaxDistance::None, min_strength: 0.51, ..params(3) };
+    let got = ask(&fit(&[1.0, -2.0, 2.0], &[0, 1, 1], unsure), 0.0);
+    assert_eq!((got.label, got.strength, got.reason), (Label::NOISE, 0.0, Some(Reason::TooUnsure)));
+}
+
+#[test]
+fn k05_the_cap_is_one_and_a_half_times_the_quantile() {
+    // Distances to the nearest of the same label: 1, 1, 3 -> 0.99 quantile 1 + 0.98 * 2 = 2.96.
+    let fitted = fit(&[0.0, 1.0, 4.0, 100.0], &[0, 0, 0, 7], params(1));
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+    close(fitted.max_distances()[0], 1.5 * 2.96);
+    // A label of one sample takes the smallest cap of the others.
+    close(fitted.max_distances()[1], 1.5 * 2.96);
+    assert_eq!(ask(&fitted, -4.44 + 1e-9).reason, None);
+    assert_eq!(ask(&fitted, -4.44 - 1e-9).reason, Some(Reason::TooFar));
+    // No label has two samples: nothing is known of any extent.
+    assert_eq!(fit(&[0.0, 9.0], &[0, 1], params(1)).max_distances(), [f64::INFINITY; 2]);
+    // All samples equal: only exact copies are admitted.
+    let fitted = fit(&[2.0, 2.0, 2.0], &[0, 0, 0], params(2));
+    assert_eq!((ask(&fitted, 2.0).reason, ask(&fitted, 2.1).reason), (None, Some(Reason::TooFar)));
+    // A value is one cap for all.
+    let fitted = fit(&[0.0, 9.0], &[0, 1], KnnParams { max_distance: MaxDistance::Value(2.0), ..params(1) });
+    assert_eq!(ask(&fitted, 2.0).reason, None);
+    assert_eq!(ask(&fitted, 2.1).reason, Some(Reason::TooFar));
+}
+
+#[test]
+fn k08_centroids_are_means_and_for_manhattan_medians() {
+    let x = Features::new(&[0.0, 1.0, 8.0, 100.0], 1).unwrap();
+    let ids = Label::from_ids(&[0, 0, 0, 3]);
+    let center = |metric| {
+        let p = CentroidParams { metric, ..Default::default() };
+        NearestCentroid::new(p).unwrap().fit(x, &ids).unwrap().centroids().to_vec()
+    };
+    assert_eq!(center(Metric::Euclidean), [3.0, 100.0]);
+    assert_eq!(center(Metric::Manhattan), [1.0, 100.0]);
+}
+
+#[test]
+fn a_centroid_without_direction_is_named() {
+    let p = CentroidParams { metric: Metric::Cosine, ..Default::default() };
+    let x = Features::new(&[1.0, 0.0, -1.0, 0.0], 2).unwrap();
+    let error = NearestCentroid::new(p).unwrap().fit(x, &Label::from_ids(&[2, 2])).unwrap_err();
+    assert_eq!(error.code(), "TSC-FBK-003");
+    assert_eq!(
+        error.to_string(),
+        "the centroid of cluster 2 is all zero, its cosine distance is not defined"
+    );
+}
+
+#[test]
+fn every_violation_is_named_at_once() {
+    let bad = KnnParams {
+        n_neighbors: 0,
+        metric: Metric::Minkowski(0.5),
+        max_distance: MaxDistance::Value(-1.0),
+        min_strength: 1.5,
+        ..Default::default()
+    };
+    let error = KnnFallback::new(bad).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidConfig, "TSC-FBK-002"));
+    assert_eq!(
+        error.to_string(),
+        "max_distance is -1, must be above 0 and finite, auto or none; \
+         metric minkowski p is 0.5, must be at least 1 and finite; \
+         min_strength is 1.5, must be in 0..=1; n_neighbors is 0, must be at least 1"
+    );
+}
+
+#[test]
+fn configuration_keys_are_the_seeds() {
+    let p: KnnParams = serde_json::from_str(
+        r#"{"n_neighbors": 7, "weights": "uniform", "algorithm": "ball_tree", "metric": "manhattan",
+            "max_distance": 2.5, "min_strength": 0.1, "evaluate": false}"#,
+    )
+    .unwrap();
+    let expected = KnnParams {
+        n_neighbors: 7,
+        weights: Weights::Uniform,
+        algorithm: Algorithm::BallTree,
+        metric: Metric::Manhattan,
+        max_distance: MaxDistance::Value(2.5),
+        min_strength: 0.1,
+        evaluate: false,
+    };
+    assert_eq!(p, expected);
+    for (text, cap) in [("\"auto\"", MaxDistance::Auto), ("\"none\"", MaxDistance::None)] {
+        assert_eq!(serde_json::from_str::<MaxDistance>(text).unwrap(), cap);
+        assert_eq!(serde_json::to_string(&cap).unwrap(), text);
+    }
+    assert_eq!(serde_json::from_str::<KnnParams>("{}").unwrap(), KnnParams::default());
+    assert!(serde_json::from_str::<KnnParams>(r#"{"n_neighbours": 7}"#).is_err());
+}
+
+#[test]
+fn an_error_of_the_search_names_the_fallback_stage() {
+    let p = KnnParams { metric: Metric::Cosine, ..Default::default() };
+    let knn = KnnFallback::new(p).unwrap();
+    let ids = Label::from_ids(&[0, 0]);
+    let error = knn.fit(Features::new(&[0.0, 0.0, 1.0, 0.0], 2).unwrap(), &ids).unwrap_err();
+    assert_eq!(error.stage(), tsc_core::Stage::Fallback);
+    let fitted = knn.fit(Features::new(&[1.0, 0.0, 0.0, 1.0], 2).unwrap(), &ids).unwrap();
+    let mut out = [Assignment { label: label(9), strength: 0.5 }];
+    let error = fitted.assign_into(Features::new(&[0.0, 0.0], 2).unwrap(), &mut out).unwrap_err();
+    assert_eq!(error.stage(), tsc_core::Stage::Fallback);
+    assert_eq!(out[0].label, label(9));
+}
+
+#[test]
+fn infinitely_far_queries_have_an_answer() {
+    let x = [0.0, 1.0, 2.0, 10.0, 11.0];
+    let capless = KnnParams { max_distance: MaxDistance::None, ..params(3) };
+    let got = ask(&fit(&x, &[0, 0, 0, 1, 1], capless), 1e308);
+    assert_eq!((got.label, got.strength), (label(0), 1.0));
+    assert_eq!(ask(&fit(&x, &[0, 0, 0, 1, 1], params(3)), 1e308).reason, Some(Reason::TooFar));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// K-06: the search plan never changes an answer; what was saved answers with the same bits.
+    #[test]
+    fn plan_and_storage_never_change_an_answer(
+        cells in prop::collection::vec(-6i32..7, 20..120),
+        k in 1usize..9,
+        uniform in any::<bool>(),
+    ) {
+        let values: Vec<f64> = cells[..cells.len() / 2 * 2].iter().map(|&c| f64::from(c) * 0.7).collect();
+        let x = Features::new(&values, 2).unwrap();
+        let ids: Vec<i32> = (0..x.n_samples() as i32).map(|i| i % 4 - 1).collect();
+        let labels = Label::from_ids(&ids);
+        let weights = if uniform { Weights::Uniform } else { Weights::Distance };
+        let mut answers = Vec::new();
+        for algorithm in [Algorithm::Auto, Algorithm::Brute, Algorithm::KdTree, Algorithm::BallTree] {
+            let knn = KnnFallback::new(KnnParams { algorithm, weights, ..params(k) }).unwrap();
+            let fitted = knn.fit(x, &labels).unwrap();
+            let mut files = MemoryArtifacts::new();
+            fitted.save(&mut files).unwrap();
+            let stored = StoredKind::from(fitted.kind());
+            let source: &dyn ArtifactSource = &files;
+            let loaded = knn.restore(&stored, source).unwrap();
+            prop_assert_eq!(loaded.evaluation(), fitted.evaluation());
+            prop_assert_eq!(loaded.params(), fitted.params());
+            answers.push(fitted.assign_detailed(x).unwrap());
+            answers.push(loaded.assign_detailed(x).unwrap());
+        }
+        for other in &answers[1..] {
+            prop_assert_eq!(other, &answers[0]);
+        }
+    }
+}
