@@ -65,13 +65,13 @@ pub(super) fn noise_trend(trend: &NoiseTrend, style: &Style, caption: &str) -> S
     if points.len() <= 60 {
         plots.push(ScatterPlot::new().with_data(points).with_color(LINE).with_size(3.5).into());
     }
-    let highest = trend.noise_ratios.iter().chain(&trend.upper).copied().fold(0.0, f64::max);
-    let top = highest.max(trend.threshold.unwrap_or(0.0)).max(0.05) * 1.15;
+    let lines = [trend.threshold, trend.baseline].into_iter().flatten();
+    let highest = trend.noise_ratios.iter().chain(&trend.upper).copied().chain(lines).fold(0.05, f64::max);
     let mut layout = layout(&plots, style)
         .with_x_label("Batch")
         .with_y_label("Share of noise")
         .with_y_axis_min(0.0)
-        .with_y_axis_max(top.min(1.0))
+        .with_y_axis_max((highest * 1.15).min(1.0))
         .with_y_tick_format(percent_ticks())
         .with_x_tick_format(TickFormat::Integer)
         .with_legend_position(LegendPosition::OutsideBottomCenter);
@@ -150,6 +150,7 @@ fn label(text: &str) -> String {
 
 /// Gives the picture a name, a text alternative and a size that follows the page.
 fn finish(svg: String, title: &str, caption: &str) -> String {
+    let svg = without_clipping(&svg);
     let Some((open, body)) = svg.split_once('>') else { return svg };
     let attribute = |name: &str| {
         let (_, rest) = open.split_once(&format!(" {name}=\""))?;
@@ -163,6 +164,21 @@ fn finish(svg: String, title: &str, caption: &str) -> String {
     format!(
         "{open}{view} role=\"img\" aria-label=\"{title}\"><title>{title}</title><desc>{caption}</desc>{body}"
     )
+}
+
+// The library numbers its clip paths by a counter of the process: other bytes for each call, and one id
+// twice in a page made from stored pictures. Every axis here covers its data, so nothing needs clipping.
+// Text cannot be hit: its quotes and brackets are escaped.
+fn without_clipping(svg: &str) -> String {
+    let mut out = String::with_capacity(svg.len());
+    let mut rest = svg;
+    while let Some(at) = [" clip-path=\"", "<defs>"].iter().filter_map(|start| rest.find(start)).min() {
+        let end = if rest[at..].starts_with('<') { "</defs>" } else { ")\"" };
+        let Some(length) = rest[at..].find(end) else { break };
+        out.push_str(&rest[..at]);
+        rest = &rest[at + length + end.len()..];
+    }
+    out + rest
 }
 
 #[cfg(test)]

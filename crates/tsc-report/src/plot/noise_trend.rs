@@ -15,9 +15,9 @@ pub struct NoiseTrend {
     pub threshold: Option<f64>,
     /// Noise of held-out training rows.
     pub baseline: Option<f64>,
-    /// Lower control limit of each batch; empty where there is no chart.
+    /// Lower control limit of each batch, 0..=1; empty where there is no chart.
     pub lower: Vec<f64>,
-    /// Upper control limit of each batch; empty where there is no chart.
+    /// Upper control limit of each batch, 0..=1; empty where there is no chart.
     pub upper: Vec<f64>,
     /// Batches after which new models began to serve.
     pub retrained_after: Vec<u64>,
@@ -32,12 +32,18 @@ impl NoiseTrend {
         let from = self.batches.len().saturating_sub(MAX_BATCHES);
         let cut = |column: &[f64]| column.get(from..).unwrap_or_default().to_vec();
         let first = self.batches.get(from).copied().unwrap_or(0);
+        let last = self.batches.last().copied().unwrap_or(0);
         Self {
             batches: self.batches[from..].to_vec(),
             noise_ratios: cut(&self.noise_ratios),
             lower: cut(&self.lower),
             upper: cut(&self.upper),
-            retrained_after: self.retrained_after.iter().copied().filter(|&b| b >= first).collect(),
+            retrained_after: self
+                .retrained_after
+                .iter()
+                .copied()
+                .filter(|b| (first..=last).contains(b))
+                .collect(),
             ..*self
         }
     }
@@ -53,11 +59,21 @@ impl NoiseTrend {
         if self.has_band() || !self.upper.is_empty() {
             columns.extend([("lower limit", self.lower.as_slice()), ("upper limit", self.upper.as_slice())]);
         }
-        check_columns("batch", &columns, n).or_else(|| {
-            let line = [("threshold", self.threshold), ("baseline", self.baseline)];
-            line.iter()
-                .find(|(_, v)| v.is_some_and(|v| !v.is_finite()))
-                .map(|(n, _)| format!("the {n} is not finite"))
+        check_columns("batch", &columns, n).or_else(|| self.outside())
+    }
+
+    fn outside(&self) -> Option<String> {
+        let share = |v: &f64| (0.0..=1.0).contains(v);
+        let columns =
+            [("noise ratio", &self.noise_ratios), ("lower limit", &self.lower), ("upper limit", &self.upper)];
+        let column = columns.iter().find_map(|(name, column)| {
+            let at = column.iter().position(|v| !share(v))?;
+            Some(format!("{name} {at} is {}, must lie in 0..=1", column[at]))
+        });
+        let lines = [("threshold", self.threshold), ("baseline", self.baseline)];
+        column.or_else(|| {
+            let (name, value) = lines.iter().find(|(_, v)| v.is_some_and(|v| !share(&v)))?;
+            Some(format!("the {name} is {}, must lie in 0..=1", (*value)?))
         })
     }
 
@@ -113,7 +129,9 @@ mod tests {
         assert_eq!(one.missing(), None);
         let band = NoiseTrend { upper: vec![0.2], ..one.clone() };
         assert_eq!(band.missing().unwrap(), "lower limit has 0 entries for 1 of batch");
+        let above = NoiseTrend { noise_ratios: vec![1.5], ..one.clone() };
+        assert_eq!(above.missing().unwrap(), "noise ratio 0 is 1.5, must lie in 0..=1");
         let threshold = NoiseTrend { threshold: Some(f64::NAN), ..one };
-        assert_eq!(threshold.missing().unwrap(), "the threshold is not finite");
+        assert_eq!(threshold.missing().unwrap(), "the threshold is NaN, must lie in 0..=1");
     }
 }
