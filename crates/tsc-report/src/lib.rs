@@ -1,1 +1,19 @@
-//! Plots and the one-file HTML report.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod data;
+mod error;
+mod html;
+mod markdown;
+mod plot;
+mod report;
+mod summary;
+mod text;
+
+pub use data::{
+    Absent, ClusterScores, ClusterSize, ClusterSummary, DataFindings, ModelScores, Rejection, ReportData,
+    Retrain, Setting, Skipped,
+};
+pub use plot::{ClusterMap, Importance, NoiseTrend, Plot, Style, principal_axes};
+pub use report::{NamedPlot, Report};
+pub use tsc_core::{Error, Result};
