@@ -361,6 +361,31 @@ impl Regressor for BoxRegressor {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
+impl<R: Regressor + ?Sized> Regressor for &R {
+    type Fitted = R::Fitted;
+
+    fn fit(&self, x: Features<'_>, y: Targets<'_>) -> Result<Self::Fitted> {
+        (**self).fit(x, y)
+    }
+
+    fn fit_set(&self, set: &TrainingSet<'_>, watch: &Watch<'_>) -> Result<FitOutcome<Self::Fitted>> {
+        (**self).fit_set(set, watch)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    fn resolved_params(&self, n_samples: usize) -> Vec<(String, String)> {
+        (**self).resolved_params(n_samples)
+    }
+
+    fn restore(&self, stored: &StoredKind, source: &dyn ArtifactSource) -> Result<Self::Fitted> {
+        (**self).restore(stored, source)
+    }
+}
+
 struct Erased<R>(R);
 
 // The backend's own name, not the wrapper's, belongs into messages.
