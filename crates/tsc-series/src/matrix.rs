@@ -48,7 +48,8 @@ impl FeatureMatrix {
     /// Never: the values are imputed and the matrix is not empty.
     #[must_use]
     pub fn features(&self) -> Features<'_> {
-        Features::new(&self.values, self.schema.n_features()).expect("imputed features are finite and not empty")
+        Features::new(&self.values, self.schema.n_features())
+            .expect("imputed features are finite and not empty")
     }
 
     /// Everything a fit or a scoring call takes: features, schema, targets, resources, ids and groups.

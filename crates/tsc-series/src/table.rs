@@ -72,7 +72,6 @@ impl SeriesTable {
     }
 
     /// Starts an empty table of these variables.
-    #[must_use]
     pub fn builder(variables: VariableTable) -> SeriesTableBuilder {
         SeriesTableBuilder::new(variables)
     }

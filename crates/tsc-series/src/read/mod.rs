@@ -2,12 +2,12 @@
 
 #[cfg(feature = "archive")]
 mod archive;
-mod cell;
-mod delimited;
-mod long;
 #[cfg(not(feature = "archive"))]
 #[path = "no_archive.rs"]
 mod archive;
+mod cell;
+mod delimited;
+mod long;
 mod physionet;
 
 use std::path::Path;
@@ -66,7 +66,12 @@ pub struct ColumnMap {
 
 impl Default for ColumnMap {
     fn default() -> Self {
-        Self { patient: "patient".into(), time: "time".into(), variable: "variable".into(), value: "value".into() }
+        Self {
+            patient: "patient".into(),
+            time: "time".into(),
+            variable: "variable".into(),
+            value: "value".into(),
+        }
     }
 }
 
@@ -210,7 +215,9 @@ fn check_rejected(table: &SeriesTable, limit: f64) -> Result<()> {
     let examples: Vec<String> = faults
         .iter()
         .take(10)
-        .map(|c| format!("{:?} in {:?} {} times, first in row {}", c.reason, c.variable, c.count, c.first_row))
+        .map(|c| {
+            format!("{:?} in {:?} {} times, first in row {}", c.reason, c.variable, c.count, c.first_row)
+        })
         .collect();
     Err(SeriesError::TooManyRejected { rejected, read, limit, examples: examples.join("; ") }.into())
 }
