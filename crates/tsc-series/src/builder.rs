@@ -90,7 +90,8 @@ impl SeriesTableBuilder {
         let number = match self.patient_lookup.get(id) {
             Some(&number) => number,
             None => {
-                let number = u32::try_from(self.patients.len()).expect("fewer than 2^32 patients fit in memory");
+                let number =
+                    u32::try_from(self.patients.len()).expect("fewer than 2^32 patients fit in memory");
                 self.patients.push(id.to_string());
                 self.patient_lookup.insert(id.to_string(), number);
                 number

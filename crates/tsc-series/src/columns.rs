@@ -33,7 +33,9 @@ impl ColumnSource {
             Content::Stat(stat) => format!("{}.{}", variable.name, stat.name()),
             Content::Missing => format!("{}.missing", variable.name),
             Content::Static => variable.name.clone(),
-            Content::StaticMissing if variable.role.is_dynamic() => format!("{}.static_missing", variable.name),
+            Content::StaticMissing if variable.role.is_dynamic() => {
+                format!("{}.static_missing", variable.name)
+            }
             Content::StaticMissing => format!("{}.missing", variable.name),
         }
     }

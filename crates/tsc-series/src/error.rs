@@ -83,7 +83,9 @@ impl SeriesError {
     fn describe(&self) -> (ErrorKind, &'static str, &'static str) {
         use ErrorKind::{InvalidConfig, InvalidData};
         match self {
-            Self::Unreadable { .. } => (InvalidData, "TSC-DAT-101", "check that the path exists and is readable"),
+            Self::Unreadable { .. } => {
+                (InvalidData, "TSC-DAT-101", "check that the path exists and is readable")
+            }
             Self::NoInput { .. } => (InvalidData, "TSC-DAT-102", "name the archive or folder itself"),
             Self::Damaged { .. } => (InvalidData, "TSC-DAT-103", "download or copy the file again"),
             Self::TooLarge { .. } => {
@@ -92,14 +94,18 @@ impl SeriesError {
             Self::MissingColumn { .. } => (InvalidData, "TSC-DAT-105", "map the column's name in `columns`"),
             Self::Ragged { .. } => (InvalidData, "TSC-DAT-106", "quote fields that hold the delimiter"),
             Self::NotUtf8 { .. } => (InvalidData, "TSC-DAT-107", "save the file as UTF-8"),
-            Self::Stay { .. } => (InvalidData, "TSC-DAT-108", "keep one file per stay, named by its RecordID"),
+            Self::Stay { .. } => {
+                (InvalidData, "TSC-DAT-108", "keep one file per stay, named by its RecordID")
+            }
             Self::NoPatient { .. } => (InvalidData, "TSC-DAT-109", "check that the input is not empty"),
             Self::TooManyRejected { .. } => (
                 InvalidData,
                 "TSC-DAT-110",
                 "correct the time unit or the column map, or raise `max_rejected_ratio`",
             ),
-            Self::Variables { .. } => (InvalidConfig, "TSC-DAT-111", "correct the named entry of `variables`"),
+            Self::Variables { .. } => {
+                (InvalidConfig, "TSC-DAT-111", "correct the named entry of `variables`")
+            }
             Self::UnknownName { .. } => (
                 InvalidConfig,
                 "TSC-DAT-113",
@@ -108,11 +114,15 @@ impl SeriesError {
             Self::UnitMismatch { .. } => {
                 (InvalidData, "TSC-DAT-114", "convert the values to the unit of the training data")
             }
-            Self::NoFeature { .. } => (InvalidData, "TSC-DAT-115", "fit on patients with differing measurements"),
+            Self::NoFeature { .. } => {
+                (InvalidData, "TSC-DAT-115", "fit on patients with differing measurements")
+            }
             Self::NoClusterColumn { .. } => {
                 (InvalidConfig, "TSC-DAT-116", "write globs over feature names, such as `HR.*`")
             }
-            Self::Setting { .. } => (InvalidConfig, "TSC-DAT-117", "set the named key to a value inside its bound"),
+            Self::Setting { .. } => {
+                (InvalidConfig, "TSC-DAT-117", "set the named key to a value inside its bound")
+            }
         }
     }
 }

@@ -59,11 +59,10 @@ impl Featurizer {
             match learn(source, &mut values, self.params.missing_ratio) {
                 Learnt::Fill(fill) => fitted.push(FittedColumn { source, fill }),
                 Learnt::NotAsked => (),
-                Learnt::Dropped(reason) => {
-                    dropped.push(DroppedColumn { feature: source.name(variables), reason });
-                }
+                Learnt::Dropped(reason) => dropped.push((source, reason)),
             }
         }
+        let dropped = whole_variables(dropped, &fitted, variables);
         FittedFeaturizer::new(self.params.clone(), variables.clone(), fitted, dropped, n)
     }
 
@@ -72,6 +71,32 @@ impl Featurizer {
     pub fn params(&self) -> &SeriesParams {
         &self.params
     }
+}
+
+/// A variable of which nothing is left is one entry, `<variable>.*`.
+fn whole_variables(
+    dropped: Vec<(ColumnSource, DropReason)>,
+    kept: &[FittedColumn],
+    variables: &VariableTable,
+) -> Vec<DroppedColumn> {
+    let mut listed = Vec::new();
+    for of_variable in dropped.chunk_by(|a, b| a.0.variable == b.0.variable) {
+        let variable = of_variable[0].0.variable;
+        let spec = &variables.as_slice()[variable];
+        if spec.role.is_dynamic() && !kept.iter().any(|column| column.source.variable == variable) {
+            // A count of 0 throughout is constant, but then there is no value.
+            let is_empty = of_variable.iter().any(|(_, reason)| *reason == DropReason::Empty);
+            let reason = if is_empty { DropReason::Empty } else { DropReason::Constant };
+            listed.push(DroppedColumn { feature: format!("{}.*", spec.name), reason });
+        } else {
+            listed.extend(
+                of_variable
+                    .iter()
+                    .map(|&(source, reason)| DroppedColumn { feature: source.name(variables), reason }),
+            );
+        }
+    }
+    listed
 }
 
 enum Learnt {
@@ -185,7 +210,9 @@ impl FittedFeaturizer {
             if let Some(found) = found {
                 let unit = &table.variables().as_slice()[found.0].unit;
                 if *unit != fitted.unit {
-                    let text = |unit: &Option<tsc_core::Unit>| unit.as_ref().map_or("no unit".into(), ToString::to_string);
+                    let text = |unit: &Option<tsc_core::Unit>| {
+                        unit.as_ref().map_or("no unit".into(), ToString::to_string)
+                    };
                     let (found, name) = (text(unit), fitted.name.clone());
                     return Err(SeriesError::UnitMismatch { name, found, fitted: text(&fitted.unit) }.into());
                 }
@@ -208,7 +235,9 @@ impl FittedFeaturizer {
             }
         }
         let names = self.schema.names().zip(filled).filter(|(_, filled)| *filled > 0);
-        names.map(|(name, filled)| Imputed { feature: name.into(), ratio: filled as f64 / rows as f64 }).collect()
+        names
+            .map(|(name, filled)| Imputed { feature: name.into(), ratio: filled as f64 / rows as f64 })
+            .collect()
     }
 
     fn absent(&self, known: &[Option<VariableIx>]) -> Vec<String> {
@@ -245,7 +274,9 @@ impl FittedFeaturizer {
     #[must_use]
     pub fn horizon(&self) -> Millis {
         match &self.params.target {
-            Some(crate::params::TargetSpec::Lead { to, .. }) => Millis(to.0.saturating_sub(self.params.cut().0)),
+            Some(crate::params::TargetSpec::Lead { to, .. }) => {
+                Millis(to.0.saturating_sub(self.params.cut().0))
+            }
             _ => Millis(0),
         }
     }

@@ -22,9 +22,7 @@ pub use builder::SeriesTableBuilder;
 pub use featurizer::{Featurizer, FittedFeaturizer};
 pub use matrix::FeatureMatrix;
 pub use params::{Aggregate, FeatureSet, ResourceSpec, Rows, SeriesParams, SeriesPreset, TargetSpec};
-pub use quality::{
-    Coverage, DropReason, DroppedColumn, Imputed, QualityCount, QualityReport, Reason, Tally,
-};
+pub use quality::{Coverage, DropReason, DroppedColumn, Imputed, QualityCount, QualityReport, Reason, Tally};
 pub use read::{ColumnMap, Format, Limits, Source, TableSpec, TimeUnit};
 pub use table::{PatientIx, SeriesTable, VariableIx};
 pub use variables::{Absent, Role, VariableSpec, VariableTable};

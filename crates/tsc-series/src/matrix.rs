@@ -5,7 +5,7 @@ use tsc_core::{Batch, Features, GroupId, ResourceKind, ResourceTargets, RowId, S
 use crate::quality::QualityReport;
 
 /// A measured resource, one value per row, NaN where missing.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct ResourceValues {
     pub(crate) kind: ResourceKind,
     pub(crate) unit: Unit,
@@ -13,7 +13,7 @@ pub(crate) struct ResourceValues {
 }
 
 /// Finite features with names, targets, resources, and the patient of each row.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct FeatureMatrix {
     pub(crate) schema: Arc<Schema>,
     pub(crate) values: Vec<f64>,
@@ -48,7 +48,8 @@ impl FeatureMatrix {
     /// Never: the values are imputed and the matrix is not empty.
     #[must_use]
     pub fn features(&self) -> Features<'_> {
-        Features::new(&self.values, self.schema.n_features()).expect("imputed features are finite and not empty")
+        Features::new(&self.values, self.schema.n_features())
+            .expect("imputed features are finite and not empty")
     }
 
     /// Everything a fit or a scoring call takes: features, schema, targets, resources, ids and groups.

@@ -127,9 +127,8 @@ impl Default for SeriesParams {
 }
 
 /// Vital signs by whose counts the icu preset clusters; 11, so that the projection to 5 applies.
-const VITALS: [&str; 11] = [
-    "HR", "RespRate", "Temp", "SysABP", "DiasABP", "MAP", "GCS", "Urine", "NISysABP", "NIDiasABP", "NIMAP",
-];
+const VITALS: [&str; 11] =
+    ["HR", "RespRate", "Temp", "SysABP", "DiasABP", "MAP", "GCS", "Urine", "NISysABP", "NIDiasABP", "NIMAP"];
 
 impl SeriesParams {
     /// The settings of a preset.
@@ -154,8 +153,7 @@ impl SeriesParams {
     #[must_use]
     pub fn icu() -> Self {
         let (cut, to) = (Millis(42 * HOUR), Millis(48 * HOUR));
-        let target =
-            TargetSpec::Lead { variable: "HR".into(), from: cut, to, aggregate: Aggregate::Mean };
+        let target = TargetSpec::Lead { variable: "HR".into(), from: cut, to, aggregate: Aggregate::Mean };
         Self {
             rows: Rows::PerPatient { cut },
             features: vec![FeatureSet::Stats, FeatureSet::Missingness, FeatureSet::LogCounts],
@@ -194,7 +192,10 @@ impl SeriesParams {
         for glob in &self.cluster_columns {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '*' | '?');
             if glob.is_empty() || !glob.chars().all(plain) {
-                add("cluster_columns", format!("holds {glob:?}, must be letters, digits, _ . - * and ? only"));
+                add(
+                    "cluster_columns",
+                    format!("holds {glob:?}, must be letters, digits, _ . - * and ? only"),
+                );
             }
         }
         let [low, high] = self.missing_ratio;
@@ -261,10 +262,7 @@ mod tests {
             },
             "target.from is 41h, must be at least the cut 42h; target.to is 41h, must be above target.from 41h",
         );
-        check(
-            |p| p.resources.push(p.resources[0].clone()),
-            "resources.name is \"length_of_stay\" twice",
-        );
+        check(|p| p.resources.push(p.resources[0].clone()), "resources.name is \"length_of_stay\" twice");
     }
 
     #[test]
@@ -280,6 +278,8 @@ mod tests {
         assert_eq!((params.cut(), params.target), (Millis(42 * HOUR), SeriesParams::icu().target));
         assert!(toml::from_str::<SeriesParams>("cluster_colums = []").is_err());
         assert!(toml::from_str::<SeriesParams>(r#"rows = { kind = "per_patient", cut = 42 }"#).is_err());
-        assert!(toml::from_str::<SeriesParams>(r#"rows = { kind = "per_patient", cut = "4h", x = 1 }"#).is_err());
+        assert!(
+            toml::from_str::<SeriesParams>(r#"rows = { kind = "per_patient", cut = "4h", x = 1 }"#).is_err()
+        );
     }
 }

@@ -186,7 +186,12 @@ impl Counts {
     pub(crate) fn into_list(self) -> Vec<QualityCount> {
         self.by_reason
             .into_iter()
-            .map(|((reason, variable), (count, first_row))| QualityCount { reason, variable, count, first_row })
+            .map(|((reason, variable), (count, first_row))| QualityCount {
+                reason,
+                variable,
+                count,
+                first_row,
+            })
             .collect()
     }
 }

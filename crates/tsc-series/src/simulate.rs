@@ -13,13 +13,13 @@ use crate::builder::SeriesTableBuilder;
 use crate::error::SeriesError;
 use crate::params::SeriesParams;
 use crate::table::SeriesTable;
-use crate::variables::VariableTable;
+use crate::variables::{Role, VariableSpec, VariableTable};
 
 const HOURS: f64 = 48.0;
 const MS_PER_HOUR: f64 = 3_600_000.0;
 
-/// Most groups a cohort can have: the code has eight words.
-pub const MAX_GROUPS: usize = 8;
+/// Most groups a cohort can have: six corners span five dimensions, those the clusterer's view keeps.
+pub const MAX_GROUPS: usize = 6;
 
 /// What to simulate.
 ///
@@ -42,7 +42,7 @@ pub const MAX_GROUPS: usize = 8;
 pub struct Cohort {
     /// Stays, in order of arrival; default 1,000.
     pub patients: usize,
-    /// Groups before the drift, 1..=8; default 4.
+    /// Groups before the drift, 1..=6; default 4.
     pub groups: usize,
     /// Share of patients, in 0..=1, after which a new group appears; default none.
     pub drift_at: Option<f64>,
@@ -61,7 +61,7 @@ impl Default for Cohort {
 #[non_exhaustive]
 pub struct Truth {
     /// Group 0..`groups`, or `groups` for the group that appears with the drift.
-    pub groups: Vec<u32>,
+    pub groups: Vec<usize>,
     /// Whether the patient came after the drift began.
     pub after_drift: Vec<bool>,
 }
@@ -81,18 +81,23 @@ impl Cohort {
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` if `patients` is 0, `groups` not in 1..=8, or `drift_at` not in 0..=1.
+    /// `InvalidConfig` if `patients` is 0, `groups` not in 1..=6, or `drift_at` not in 0..=1.
     pub fn simulate(&self) -> Result<SimulatedCohort> {
         self.check()?;
-        let mut builder = SeriesTable::builder(VariableTable::icu());
+        let mut builder = SeriesTable::builder(variables()?);
         let mut truth = Truth { groups: Vec::new(), after_drift: Vec::new() };
         for position in 0..self.patients {
             // One generator per patient, so that a longer cohort starts with the same stays.
-            let mut rng = Rng::with_seed(self.seed.wrapping_add((position as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            let mut rng =
+                Rng::with_seed(self.seed.wrapping_add((position as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
             let progress = self.drift_progress(position);
             let group = self.group(progress, &mut rng);
-            Stay::draw(self.groups, group, &mut rng).record(&format!("sim-{:06}", position + 1), &mut builder, &mut rng);
-            truth.groups.push(u32::try_from(group).expect("at most 8 groups and the new one"));
+            Stay::draw(self.groups, group, &mut rng).record(
+                &format!("sim-{:06}", position + 1),
+                &mut builder,
+                &mut rng,
+            );
+            truth.groups.push(group);
             truth.after_drift.push(progress.is_some());
         }
         Ok(SimulatedCohort { table: builder.finish()?, truth })
@@ -115,7 +120,7 @@ impl Cohort {
             return fault("patients", "0".into(), "at least 1");
         }
         if !(1..=MAX_GROUPS).contains(&self.groups) {
-            return fault("groups", self.groups.to_string(), "in 1..=8");
+            return fault("groups", self.groups.to_string(), "in 1..=6");
         }
         match self.drift_at {
             Some(at) if !(0.0..=1.0).contains(&at) => fault("drift_at", at.to_string(), "in 0..=1"),
@@ -138,6 +143,39 @@ impl Cohort {
     }
 }
 
+/// The variables of an intensive care stay that are simulated.
+fn variables() -> Result<VariableTable> {
+    let vitals = VITALS.iter().map(|vital| vital.name);
+    let others =
+        ["SysABP", "Age", "Gender", "Height", "Weight", "ICUType", "Length_of_stay", "In-hospital_death"];
+    let names: Vec<&str> = vitals.chain(others).chain(LABS.map(|lab| lab.name)).collect();
+    let mut variables: Vec<VariableSpec> = VariableTable::icu().into();
+    variables.retain(|variable| names.contains(&variable.name.as_str()));
+    for variable in &mut variables {
+        // Weight is simulated at admission only.
+        if variable.role == Role::StaticAndDynamic {
+            variable.role = Role::Static;
+        }
+    }
+    VariableTable::new(variables)
+}
+
+/// A laboratory value: healthy level, change per unit of summed severity, spread, decimals.
+struct Lab {
+    name: &'static str,
+    healthy: f64,
+    step: f64,
+    spread: f64,
+    decimals: i32,
+}
+
+const LABS: [Lab; 4] = [
+    Lab { name: "Creatinine", healthy: 0.9, step: 0.08, spread: 0.1, decimals: 2 },
+    Lab { name: "Lactate", healthy: 1.2, step: 0.15, spread: 0.2, decimals: 1 },
+    Lab { name: "WBC", healthy: 10.0, step: 0.4, spread: 1.0, decimals: 1 },
+    Lab { name: "Platelets", healthy: 220.0, step: -5.0, spread: 20.0, decimals: 0 },
+];
+
 /// A vital sign: healthy level, change per unit of severity, spread within a patient, hours between records.
 struct Vital {
     name: &'static str,
@@ -148,11 +186,7 @@ struct Vital {
     decimals: i32,
 }
 
-const fn vital(
-    name: &'static str,
-    [healthy, step, spread, gap]: [f64; 4],
-    decimals: i32,
-) -> Vital {
+const fn vital(name: &'static str, [healthy, step, spread, gap]: [f64; 4], decimals: i32) -> Vital {
     Vital { name, healthy, step, spread, gap, decimals }
 }
 
@@ -177,16 +211,14 @@ const WORDS: [[u8; AXES]; MAX_GROUPS] = [
     [1, 1, 0, 0, 1, 1, 0],
     [0, 0, 0, 1, 1, 1, 1],
     [1, 0, 1, 1, 0, 1, 0],
-    [0, 1, 1, 1, 1, 0, 0],
-    [1, 1, 0, 1, 0, 0, 1],
 ];
 
 /// Trend of heart rate per hour, by group; the last is that of the new group.
-const TRENDS: [f64; MAX_GROUPS + 1] = [-0.05, 0.25, -0.25, 0.15, -0.15, 0.30, -0.30, 0.05, -0.20];
+const TRENDS: [f64; MAX_GROUPS + 1] = [-0.05, 0.25, -0.25, 0.15, -0.15, 0.30, -0.20];
 
 /// Which sign's deviation moves later heart rate, and by how much per deviation of 1; new group last.
 const RELATIONS: [(usize, f64); MAX_GROUPS + 1] =
-    [(4, 8.0), (1, 9.0), (2, -9.0), (6, 8.0), (2, 8.0), (4, -9.0), (1, -8.0), (5, 9.0), (2, 11.0)];
+    [(4, 8.0), (1, 9.0), (2, -9.0), (6, 8.0), (2, 8.0), (4, -9.0), (2, 11.0)];
 
 /// What the new group's later heart rate changes by, whatever the other signs.
 const NEW_GROUP_SHIFT: f64 = -16.0;
@@ -221,7 +253,8 @@ impl Stay {
         let (axis, effect) = RELATIONS[row];
         let shift = if is_new { NEW_GROUP_SHIFT } else { 0.0 };
         let total: f64 = severity.iter().sum();
-        let stay_days = (1.0 + 0.9 * total + 0.8 * deviations[MEAN_PRESSURE].abs() + 0.5 * normal(rng).abs()).round();
+        let stay_days =
+            (1.0 + 0.9 * total + 0.8 * deviations[MEAN_PRESSURE].abs() + 0.5 * normal(rng).abs()).round();
         Self {
             severity,
             trend: TRENDS[row] + 0.03 * normal(rng),
@@ -259,20 +292,14 @@ impl Stay {
 
     fn record_labs(&self, id: &str, builder: &mut SeriesTableBuilder, rng: &mut Rng) {
         let total: f64 = self.severity.iter().sum();
-        let labs = [
-            ("Creatinine", 0.9 + 0.08 * total, 0.1, 2),
-            ("Lactate", 1.2 + 0.15 * total, 0.2, 1),
-            ("WBC", 10.0 + 0.4 * total, 1.0, 1),
-            ("Platelets", 220.0 - 5.0 * total, 20.0, 0),
-        ];
-        for (name, level, spread, decimals) in labs {
+        for lab in &LABS {
             if rng.f64() < 0.25 {
                 continue;
             }
             let mut hour = 6.0 * rng.f64();
             while hour <= HOURS {
-                let value = plausible(name, round(level + spread * normal(rng), decimals));
-                push(builder, id, hour, name, value);
+                let value = lab.healthy + lab.step * total + lab.spread * normal(rng);
+                push(builder, id, hour, lab.name, plausible(lab.name, round(value, lab.decimals)));
                 hour += 6.0 + 10.0 * rng.f64();
             }
         }
@@ -310,7 +337,13 @@ fn error_of_recording(name: &str, value: f64, rng: &mut Rng) -> f64 {
     }
 }
 
-fn repeat_with_another_value(builder: &mut SeriesTableBuilder, id: &str, hour: f64, value: f64, rng: &mut Rng) {
+fn repeat_with_another_value(
+    builder: &mut SeriesTableBuilder,
+    id: &str,
+    hour: f64,
+    value: f64,
+    rng: &mut Rng,
+) {
     if rng.u32(0..500) == 0 {
         push(builder, id, hour, "MAP", value + 1.0);
     }

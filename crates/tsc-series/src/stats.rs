@@ -87,7 +87,8 @@ impl Summary {
             slope: nan,
             hours_since_last: nan,
         };
-        let (Some(&first), Some(&last), Some(&last_time)) = (values.first(), values.last(), times.last()) else {
+        let (Some(&first), Some(&last), Some(&last_time)) = (values.first(), values.last(), times.last())
+        else {
             return summary;
         };
         let mean = values.iter().sum::<f64>() / n as f64;

@@ -36,7 +36,7 @@ pub struct VariableIx(pub usize);
 /// assert_eq!(table.quality().count_of(Reason::OutOfRange, "HR"), 1);
 /// # Ok::<(), tsc_core::Error>(())
 /// ```
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct SeriesTable {
     pub(crate) variables: VariableTable,
     pub(crate) patients: Vec<String>,
@@ -47,6 +47,21 @@ pub struct SeriesTable {
     /// Static value or outcome per (patient, variable), NaN where there is none.
     pub(crate) fixed: Vec<f64>,
     pub(crate) quality: QualityReport,
+}
+
+/// Two tables are equal if all is equal, missing static values and outcomes too.
+impl PartialEq for SeriesTable {
+    fn eq(&self, other: &Self) -> bool {
+        let same_fixed = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
+        self.variables == other.variables
+            && self.patients == other.patients
+            && self.offsets == other.offsets
+            && self.times == other.times
+            && self.values == other.values
+            && self.fixed.len() == other.fixed.len()
+            && self.fixed.iter().zip(&other.fixed).all(same_fixed)
+            && self.quality == other.quality
+    }
 }
 
 // A table of patient values is not for logs.
@@ -72,7 +87,6 @@ impl SeriesTable {
     }
 
     /// Starts an empty table of these variables.
-    #[must_use]
     pub fn builder(variables: VariableTable) -> SeriesTableBuilder {
         SeriesTableBuilder::new(variables)
     }

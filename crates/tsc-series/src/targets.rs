@@ -35,19 +35,27 @@ fn find(variables: &VariableTable, name: &str, role: &'static str, key: &str) ->
 
 /// One value per patient, NaN where missing; `None` if nothing is predicted.
 pub(crate) fn target(params: &SeriesParams, table: &SeriesTable) -> Option<Vec<f64>> {
-    let of_patients = |value: &dyn Fn(PatientIx) -> f64| (0..table.n_patients()).map(PatientIx).map(value).collect();
+    let of_patients =
+        |value: &dyn Fn(PatientIx) -> f64| (0..table.n_patients()).map(PatientIx).map(value).collect();
     match params.target.as_ref()? {
         TargetSpec::Outcome { name } => Some(outcome(table, name)),
         TargetSpec::Lead { variable, from, to, aggregate: _ } => {
             let variable = table.variable(variable);
             // Checked parameters fit i64.
             let bounds = (from.0 as i64, to.0 as i64);
-            Some(of_patients(&|patient| variable.map_or(f64::NAN, |v| mean_between(table, patient, v, bounds))))
+            Some(of_patients(&|patient| {
+                variable.map_or(f64::NAN, |v| mean_between(table, patient, v, bounds))
+            }))
         }
     }
 }
 
-fn mean_between(table: &SeriesTable, patient: PatientIx, variable: VariableIx, (from, to): (i64, i64)) -> f64 {
+fn mean_between(
+    table: &SeriesTable,
+    patient: PatientIx,
+    variable: VariableIx,
+    (from, to): (i64, i64),
+) -> f64 {
     let (times, values) = table.series(patient, variable);
     let start = times.partition_point(|&time| time < from);
     let end = times.partition_point(|&time| time < to);

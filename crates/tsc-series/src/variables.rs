@@ -165,7 +165,11 @@ impl VariableTable {
         Ok(file.variables)
     }
 
-    /// 5 static, 37 dynamic and 5 outcome variables of an intensive care stay, named as in PhysioNet 2012.
+    /// 5 static, 37 dynamic (weight is both) and 5 outcome variables of a stay, named as in PhysioNet 2012.
+    ///
+    /// # Panics
+    ///
+    /// Never: the table is part of the crate.
     #[must_use]
     pub fn icu() -> Self {
         Self::from_toml(include_str!("ranges.toml")).expect("the shipped table is valid: tested")

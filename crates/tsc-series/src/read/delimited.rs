@@ -76,16 +76,15 @@ fn advance<R: Read>(reader: &mut Reader<R>, record: &mut ByteRecord, place: &Pla
         match error.into_kind() {
             // An error of our own (a limit) travels through `io::Error` unchanged.
             csv::ErrorKind::Io(io) => super::archive_error(io, &place.line(line)),
-            other => {
-                SeriesError::Damaged { place: place.line(line), reason: format!("{other:?}") }.into()
-            }
+            other => SeriesError::Damaged { place: place.line(line), reason: format!("{other:?}") }.into(),
         }
     })
 }
 
 /// Levenshtein distance, ignoring case.
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.to_lowercase().chars().take(64).collect(), b.to_lowercase().chars().collect());
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.to_lowercase().chars().take(64).collect(), b.to_lowercase().chars().collect());
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.iter().enumerate() {
         let mut diagonal = i;

@@ -22,8 +22,10 @@ pub(crate) fn read(
         Source::Path(path) => {
             let name = super::file_name(path);
             let place = Place::file(&name);
-            let unreadable =
-                |error: std::io::Error| SeriesError::Unreadable { place: place.clone(), reason: error.to_string() };
+            let unreadable = |error: std::io::Error| SeriesError::Unreadable {
+                place: place.clone(),
+                reason: error.to_string(),
+            };
             let file = File::open(path).map_err(unreadable)?;
             let data = file.metadata().map_err(unreadable)?;
             if data.is_dir() {

@@ -2,12 +2,12 @@
 
 #[cfg(feature = "archive")]
 mod archive;
-mod cell;
-mod delimited;
-mod long;
 #[cfg(not(feature = "archive"))]
 #[path = "no_archive.rs"]
 mod archive;
+mod cell;
+mod delimited;
+mod long;
 mod physionet;
 
 use std::path::Path;
@@ -17,8 +17,9 @@ use tsc_core::Result;
 
 use crate::builder::SeriesTableBuilder;
 use crate::error::{Place, SeriesError};
+use crate::quality::{QualityCount, Reason};
 use crate::table::SeriesTable;
-use crate::variables::VariableTable;
+use crate::variables::{Role, VariableTable};
 
 /// Where the data are.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +67,12 @@ pub struct ColumnMap {
 
 impl Default for ColumnMap {
     fn default() -> Self {
-        Self { patient: "patient".into(), time: "time".into(), variable: "variable".into(), value: "value".into() }
+        Self {
+            patient: "patient".into(),
+            time: "time".into(),
+            variable: "variable".into(),
+            value: "value".into(),
+        }
     }
 }
 
@@ -202,7 +208,13 @@ pub(crate) fn read(source: Source<'_>, spec: &TableSpec) -> Result<SeriesTable> 
 fn check_rejected(table: &SeriesTable, limit: f64) -> Result<()> {
     let quality = table.quality();
     let read = quality.rows.read + quality.outcomes.read;
-    let faults: Vec<_> = quality.counts.iter().filter(|c| c.reason.is_cell_fault()).collect();
+    // Outcomes of stays that are not there are no fault: a selection of stays keeps the whole outcome file.
+    let is_elsewhere = |c: &QualityCount| {
+        let role = table.variables().get(&c.variable).map(|variable| variable.role);
+        c.reason == Reason::NoPatient && role == Some(Role::Outcome)
+    };
+    let faults: Vec<_> =
+        quality.counts.iter().filter(|c| c.reason.is_cell_fault() && !is_elsewhere(c)).collect();
     let rejected: u64 = faults.iter().map(|c| c.count).sum();
     if rejected as f64 <= limit * read as f64 {
         return Ok(());
@@ -210,7 +222,9 @@ fn check_rejected(table: &SeriesTable, limit: f64) -> Result<()> {
     let examples: Vec<String> = faults
         .iter()
         .take(10)
-        .map(|c| format!("{:?} in {:?} {} times, first in row {}", c.reason, c.variable, c.count, c.first_row))
+        .map(|c| {
+            format!("{:?} in {:?} {} times, first in row {}", c.reason, c.variable, c.count, c.first_row)
+        })
         .collect();
     Err(SeriesError::TooManyRejected { rejected, read, limit, examples: examples.join("; ") }.into())
 }
@@ -220,11 +234,19 @@ fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-/// A limit that was hit inside a reader, or damage.
+/// A limit that was hit inside a reader, however deep its error lies, or damage.
 fn archive_error(error: std::io::Error, place: &Place) -> tsc_core::Error {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<SeriesError>());
-    match inner {
-        Some(own) => own.clone().into(),
-        None => SeriesError::Damaged { place: place.clone(), reason: error.to_string() }.into(),
+    let reason = error.to_string();
+    let mut layer: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(current) = layer {
+        if let Some(own) = current.downcast_ref::<SeriesError>() {
+            return own.clone().into();
+        }
+        // `io::Error::source` skips the error that it holds.
+        layer = match current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(held) => Some(held as &(dyn std::error::Error + 'static)),
+            None => current.source(),
+        };
     }
+    SeriesError::Damaged { place: place.clone(), reason }.into()
 }

@@ -63,7 +63,9 @@ fn locate(path: &Path) -> Result<(Stays, Option<PathBuf>)> {
         entries.iter().filter(|p| set_of(p).is_some() && p.extension().is_some_and(|e| e == "gz")).collect();
     let folders: Vec<&PathBuf> = entries.iter().filter(|p| set_of(p).is_some() && p.is_dir()).collect();
     match (archives.as_slice(), folders.as_slice()) {
-        ([archive], _) => Ok((Stays::Archive((*archive).clone()), beside(archive, set_of(archive).as_deref()))),
+        ([archive], _) => {
+            Ok((Stays::Archive((*archive).clone()), beside(archive, set_of(archive).as_deref())))
+        }
         ([], [folder]) => Ok((Stays::Folder((*folder).clone()), beside(folder, set_of(folder).as_deref()))),
         ([], []) if entries.iter().any(|p| is_stay(p)) => {
             let set = set_of(path);
