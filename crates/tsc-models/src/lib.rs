@@ -1,1 +1,14 @@
-//! LightGBM and linear models per cluster with a pooled model behind them.
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+mod error;
+mod gbdt;
+#[cfg(test)]
+mod golden;
+mod lightgbm;
+mod params;
+
+pub use gbdt::GbdtModel;
+pub use lightgbm::LightGbm;
+pub use params::{Boosting, GbmParams, Head, Metric, Objective, Scalar};
+pub use tsc_core::{FittedRegressor, Regressor};
