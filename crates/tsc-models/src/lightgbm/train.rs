@@ -117,8 +117,10 @@ fn grow(booster: &mut Booster<'_>, limits: &Limits, watch: &Watch<'_>) -> Result
         }
         let rounds = booster.rounds()?;
         let values = booster.metrics()?;
-        for (index, (curve, &value)) in history.iter_mut().zip(&values).enumerate() {
+        for (curve, &value) in history.iter_mut().zip(&values) {
             curve.values.push(value);
+        }
+        for (index, &value) in values.iter().enumerate().take(limits.metrics.len()) {
             let sign = if limits.metrics[index].larger_is_better() { -1.0 } else { 1.0 };
             match best.get_mut(index) {
                 None => best.push(Best { value, step, rounds }),

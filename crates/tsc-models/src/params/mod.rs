@@ -190,7 +190,11 @@ impl GbmParams {
     pub(crate) fn metrics(&self, loss: Loss) -> Vec<Metric> {
         match (loss, &self.metric) {
             (Loss::Quantile(_), _) => vec![Metric::Quantile],
-            (_, Some(metrics)) if !metrics.is_empty() => metrics.clone(),
+            // LightGBM takes a repeated metric once.
+            (_, Some(metrics)) if !metrics.is_empty() => {
+                let first = |&i: &usize| !metrics[..i].contains(&metrics[i]);
+                (0..metrics.len()).filter(first).map(|i| metrics[i]).collect()
+            }
             _ => vec![self.objective().metric()],
         }
     }
