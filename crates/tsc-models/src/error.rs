@@ -2,9 +2,12 @@ use tsc_core::{Error, ErrorKind, Stage};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ModelsError {
-    #[error("this build has no LightGBM training: the feature `lightgbm` of tsc-models is off")]
-    #[cfg_attr(feature = "lightgbm", expect(dead_code, reason = "only the build without C++ raises it"))]
-    NoLightGbm,
+    #[error("this build cannot fit the {backend} backend: the feature `{feature}` of tsc-models is off")]
+    #[cfg_attr(
+        all(feature = "lightgbm", feature = "linear"),
+        expect(dead_code, reason = "only a build without one of the backends raises it")
+    )]
+    NoFeature { backend: &'static str, feature: &'static str },
     #[error("LightGBM refused {action}: {message}")]
     #[cfg_attr(not(feature = "lightgbm"), expect(dead_code, reason = "only the build with C++ raises it"))]
     LightGbm { action: &'static str, message: String },
@@ -47,11 +50,9 @@ impl From<ModelsError> for Error {
         use ErrorKind::{Artifact, InvalidConfig, InvalidData, Prediction, Training};
         use ModelsError as M;
         let (kind, code, help) = match &source {
-            M::NoLightGbm => (
-                InvalidConfig,
-                "TSC-MOD-003",
-                "build with the default features, or choose the linear backend",
-            ),
+            M::NoFeature { .. } => {
+                (InvalidConfig, "TSC-MOD-003", "build with the feature, or choose another backend")
+            }
             M::LightGbm { .. } => (
                 Training,
                 "TSC-MOD-004",

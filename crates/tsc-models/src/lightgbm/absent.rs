@@ -6,5 +6,5 @@ use crate::gbdt::GbdtModel;
 
 /// The backend is never replaced silently.
 pub(super) fn fit(_: &LightGbm, _: &TrainingSet<'_>, _: &Watch<'_>) -> Result<FitOutcome<GbdtModel>> {
-    Err(ModelsError::NoLightGbm.into())
+    Err(ModelsError::NoFeature { backend: "LightGBM", feature: "lightgbm" }.into())
 }
