@@ -11,10 +11,11 @@ pub(crate) enum ModelsError {
     #[error("LightGBM refused {action}: {message}")]
     #[cfg_attr(not(feature = "lightgbm"), expect(dead_code, reason = "only the build with C++ raises it"))]
     LightGbm { action: &'static str, message: String },
+    #[cfg_attr(not(feature = "lightgbm"), expect(dead_code, reason = "only the build with C++ raises it"))]
     #[error("the target of row {row} is outside the domain of objective {objective}: {domain}")]
     TargetDomain { row: usize, objective: &'static str, domain: &'static str },
-    #[error("the fit was stopped in round {round}: {reason:?}")]
-    Stopped { round: u32, reason: tsc_core::StopReason },
+    #[error("the fit was stopped: {}", told(*reason))]
+    Stopped { reason: tsc_core::StopReason },
     #[error("model text, line {line}: {message}")]
     Text { line: usize, message: String },
     #[error("{have} {what}, needs {need}")]
@@ -42,6 +43,14 @@ pub(crate) enum ModelsError {
     Unit { kind: String, given: String, fitted: String },
     #[error("resource key {0:?} has no column in the training batch")]
     NoSuchColumn(String),
+}
+
+fn told(reason: tsc_core::StopReason) -> &'static str {
+    match reason {
+        tsc_core::StopReason::Cancelled => "cancelled",
+        tsc_core::StopReason::Deadline => "deadline",
+        _ => "asked to",
+    }
 }
 
 impl From<ModelsError> for Error {

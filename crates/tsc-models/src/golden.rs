@@ -13,6 +13,7 @@ pub(crate) fn json<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&text(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
+#[cfg(feature = "lightgbm")]
 /// The lines of the trees: what two models must share to be equal.
 pub(crate) fn trees(text: &str) -> &str {
     let start = text.find("tree_sizes=").expect("a model text");

@@ -254,7 +254,50 @@ mod training {
             if p.round >= 20 { ControlFlow::Break(StopReason::Deadline) } else { ControlFlow::Continue(()) }
         };
         let error = LightGbm::new(GbmParams::default()).unwrap().fit_set(&set, &Watch(&stop)).unwrap_err();
-        assert_eq!(error.to_string(), "the fit was stopped in round 20: Deadline");
+        assert_eq!(error.to_string(), "the fit was stopped: deadline");
+    }
+
+    const CHILD: &str = "TSC_TEST_SILENT_CHILD";
+
+    /// M-09: no word of LightGBM on standard output, from any thread, at the loudest level, on any error.
+    #[test]
+    fn nothing_is_printed_on_standard_output() {
+        if std::env::var_os(CHILD).is_some() {
+            return train_loudly();
+        }
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "lightgbm::tests::training::nothing_is_printed_on_standard_output",
+                "--nocapture",
+            ])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success(), "{printed}");
+        assert!(printed.contains("1 passed"), "the child ran: {printed}");
+        assert!(!printed.contains("LightGBM"), "{printed}");
+    }
+
+    fn train_loudly() {
+        use rayon::prelude::*;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        pool.install(|| {
+            (0..6).into_par_iter().for_each(|i| {
+                let rows = rows();
+                let x = Features::new(&rows.x, rows.n_features).unwrap();
+                let set = TrainingSet::new(x, Targets::new(&rows.y).unwrap()).unwrap();
+                let mut params = GbmParams { verbosity: Some(3), ..GbmParams::default() };
+                if i % 3 == 0 {
+                    params.set("monotone_constraints", "1,1,1");
+                } else if i % 3 == 1 {
+                    params.min_data_in_leaf = Some(1_000);
+                }
+                let outcome = LightGbm::new(params).unwrap().fit_set(&set, &Watch::NONE);
+                assert_eq!(outcome.is_err(), i % 3 == 0);
+            });
+        });
     }
 
     /// C5 in part, M-26: threads that train at the same time do not disturb each other.

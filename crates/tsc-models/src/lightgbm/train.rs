@@ -108,7 +108,7 @@ fn grow(booster: &mut Booster<'_>, limits: &Limits, watch: &Watch<'_>) -> Result
         if step % WATCH_EVERY == 0 {
             let progress = Progress { cluster: None, round: step, rounds: limits.rounds };
             if let ControlFlow::Break(reason) = (watch.0)(&progress) {
-                return Err(ModelsError::Stopped { round: step, reason }.into());
+                return Err(ModelsError::Stopped { reason }.into());
             }
         }
         booster.update()?;

@@ -79,7 +79,7 @@ fn check(params: &LinearParams, set: &TrainingSet<'_>) -> Result<()> {
 fn ask(watch: &Watch<'_>, round: u32, rounds: u32) -> Result<()> {
     match (watch.0)(&Progress { cluster: None, round, rounds }) {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(reason) => Err(ModelsError::Stopped { round, reason }.into()),
+        ControlFlow::Break(reason) => Err(ModelsError::Stopped { reason }.into()),
     }
 }
 

@@ -234,6 +234,7 @@ impl GbmParams {
     /// The one string that Dataset and Booster get, sorted by key.
     ///
     /// Rounds and patience belong to the training loop: LightGBM's round function reads neither.
+    #[cfg(any(feature = "lightgbm", test))]
     pub(crate) fn render(&self, n_rows: usize, loss: Loss) -> String {
         const LOOP: [&str; 3] = ["num_iterations", "early_stopping_round", "early_stopping_min_delta"];
         let all = self.resolved_for(n_rows, loss);
