@@ -1,0 +1,252 @@
+//! The text format, version 4: a header, the trees at declared sizes, and a tail that is kept unread.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use super::Inner;
+use super::objective::Transform;
+use super::tree::{Decision, Node, Tree};
+use crate::error::ModelsError;
+
+type Parsed<T> = Result<T, ModelsError>;
+
+#[cold]
+fn bad<T>(line: usize, message: impl Into<String>) -> Parsed<T> {
+    Err(ModelsError::Text { line, message: message.into() })
+}
+
+/// Lines `key=value` of one section, each with its number.
+struct Section<'a> {
+    first_line: usize,
+    keys: BTreeMap<&'a str, (usize, &'a str)>,
+}
+
+impl<'a> Section<'a> {
+    fn read(text: &'a str, first_line: usize) -> Parsed<Self> {
+        let mut keys = BTreeMap::new();
+        for (i, line) in text.lines().enumerate() {
+            let number = first_line + i;
+            let (key, value) = line.split_once('=').unwrap_or((line, ""));
+            if keys.insert(key, (number, value)).is_some() && !key.is_empty() {
+                return bad(number, format!("{} stands twice", clip(key)));
+            }
+        }
+        Ok(Self { first_line, keys })
+    }
+
+    fn get(&self, key: &str) -> Parsed<(usize, &'a str)> {
+        match self.keys.get(key) {
+            Some(&found) => Ok(found),
+            None => bad(self.first_line, format!("{key} is missing")),
+        }
+    }
+
+    fn number<T: FromStr>(&self, key: &str) -> Parsed<T> {
+        let (line, text) = self.get(key)?;
+        text.parse().or_else(|_| bad(line, format!("{key} is {}, must be a whole number", clip(text))))
+    }
+
+    fn list<T: FromStr>(&self, key: &str) -> Parsed<Vec<T>> {
+        let (line, text) = self.get(key)?;
+        let items = text.split(' ').filter(|item| !item.is_empty()).map(|item| {
+            item.parse().or_else(|_| bad(line, format!("{key} holds {}, which is no number", clip(item))))
+        });
+        items.collect()
+    }
+
+    fn list_of<T: FromStr>(&self, key: &str, length: usize) -> Parsed<Vec<T>> {
+        let items = self.list(key)?;
+        if items.len() != length {
+            return bad(self.get(key)?.0, format!("{key} has {} entries, must have {length}", items.len()));
+        }
+        Ok(items)
+    }
+
+    fn finite(&self, key: &str, length: usize) -> Parsed<Vec<f64>> {
+        let items: Vec<f64> = self.list_of(key, length)?;
+        if items.iter().all(|v| v.is_finite()) {
+            return Ok(items);
+        }
+        bad(self.get(key)?.0, format!("{key} holds a value that is not finite"))
+    }
+}
+
+// Damaged text may be one endless line; a message shows its beginning.
+fn clip(text: &str) -> String {
+    format!("{:?}", text.chars().take(40).collect::<String>())
+}
+
+pub(super) fn model(text: &str) -> Parsed<Inner> {
+    let Some(header_end) = text.find("\n\n") else { return bad(1, "the header has no end") };
+    if !text.starts_with("tree\n") {
+        return bad(1, "a LightGBM text starts with the line \"tree\"");
+    }
+    let header = Section::read(&text[..header_end], 1)?;
+    let (line, version) = header.get("version")?;
+    if version != "v4" {
+        return bad(line, format!("version is {}, this build reads v4", clip(version)));
+    }
+    for key in ["num_class", "num_tree_per_iteration"] {
+        let count: u32 = header.number(key)?;
+        if count != 1 {
+            return bad(
+                header.get(key)?.0,
+                format!("{key} is {count}: models of several classes are not scored"),
+            );
+        }
+    }
+    let transform = match header.keys.get("objective") {
+        Some(&(line, name)) => Transform::named(name).or_else(|message| bad(line, message))?,
+        None => Transform::Identity,
+    };
+    let average = header.keys.contains_key("average_output");
+    let (line, names) = header.get("feature_names")?;
+    let feature_names: Vec<String> = names.split(' ').map(str::to_owned).collect();
+    let n_features = feature_names.len();
+    if header.number::<usize>("max_feature_idx")?.checked_add(1) != Some(n_features) {
+        return bad(line, format!("feature_names has {n_features} names, which is not max_feature_idx + 1"));
+    }
+
+    let sizes: Vec<usize> = header.list("tree_sizes")?;
+    let size_line = header.get("tree_sizes")?.0;
+    if average && sizes.is_empty() {
+        return bad(size_line, "a forest without trees has no average");
+    }
+    let mut at = header_end + 2;
+    let mut line = header.keys.len() + 2;
+    let mut trees = Vec::new();
+    let (mut split, mut gain) = (vec![0.0; n_features], vec![0.0; n_features]);
+    for (number, size) in sizes.iter().enumerate() {
+        let block = at.checked_add(*size).and_then(|end| text.get(at..end));
+        let Some(block) = block else {
+            return bad(size_line, format!("tree {number} ends beyond the text, or inside a character"));
+        };
+        let Some(body) = block.strip_prefix(&format!("Tree={number}\n")) else {
+            return bad(line, format!("tree {number} does not start where tree_sizes says"));
+        };
+        trees.push(tree(&Section::read(body.trim_end_matches('\n'), line + 1)?, &mut split, &mut gain)?);
+        at += size;
+        line += block.matches('\n').count();
+    }
+    if !text[at..].starts_with("end of trees\n") {
+        return bad(line, "the trees do not end where tree_sizes says");
+    }
+    Ok(Inner { text: text.to_owned(), n_features, feature_names, trees, transform, average, split, gain })
+}
+
+fn tree(section: &Section<'_>, split: &mut [f64], gain: &mut [f64]) -> Parsed<Tree> {
+    let leaves: usize = section.number("num_leaves")?;
+    if section.keys.get("is_linear").is_some_and(|(_, value)| *value != "0") {
+        return bad(section.get("is_linear")?.0, "trees with linear leaves are not scored");
+    }
+    let values = section.finite("leaf_value", leaves)?;
+    if leaves == 0 {
+        return bad(section.get("num_leaves")?.0, "num_leaves is 0, must be at least 1");
+    }
+    let inner = leaves - 1;
+    let features: Vec<usize> = section.list_of("split_feature", inner)?;
+    let thresholds = section.finite("threshold", inner)?;
+    let decisions: Vec<u8> = section.list_of("decision_type", inner)?;
+    let left: Vec<i64> = section.list_of("left_child", inner)?;
+    let right: Vec<i64> = section.list_of("right_child", inner)?;
+    let gains: Vec<f64> = section.list_of("split_gain", inner)?;
+    let (boundaries, categories) = category_sets(section)?;
+    let n_sets = boundaries.len().saturating_sub(1);
+
+    let mut nodes = Vec::with_capacity(inner + leaves);
+    for node in 0..inner {
+        let feature = features[node];
+        if feature >= split.len() {
+            return bad(
+                section.get("split_feature")?.0,
+                format!("split_feature is {feature}, the model has {} features", split.len()),
+            );
+        }
+        let Some(decision) = Decision::from_byte(decisions[node]) else {
+            return bad(
+                section.get("decision_type")?.0,
+                format!("decision_type {} is unknown", decisions[node]),
+            );
+        };
+        let value = thresholds[node];
+        if decision.is_categorical() && !(value >= 0.0 && value < n_sets as f64) {
+            return bad(section.get("threshold")?.0, format!("category set {value} does not exist"));
+        }
+        let children = [
+            child(section, "left_child", left[node], inner)?,
+            child(section, "right_child", right[node], inner)?,
+        ];
+        let feature_number =
+            u32::try_from(feature).or_else(|_| bad(section.first_line, "too many features"))?;
+        nodes.push(Node { value, feature: feature_number, children, decision });
+        // LightGBM counts splits with a gain only.
+        if gains[node] > 0.0 {
+            split[feature] += 1.0;
+            gain[feature] += if gains[node].is_finite() { gains[node] } else { 0.0 };
+        }
+    }
+    for (leaf, value) in values.into_iter().enumerate() {
+        let own = index(section, inner + leaf)?;
+        nodes.push(Node { value, feature: 0, children: [own, own], decision: Decision::LEAF });
+    }
+    let depth = depth(section, &nodes, inner)?;
+    let plain = nodes.iter().all(|node| node.decision.is_plain());
+    Ok(Tree { nodes, depth, plain, boundaries, categories })
+}
+
+fn index(section: &Section<'_>, node: usize) -> Parsed<u32> {
+    u32::try_from(node).or_else(|_| bad(section.first_line, "too many nodes"))
+}
+
+// Inner nodes by number, leaves as -1 - leaf.
+fn child(section: &Section<'_>, key: &str, number: i64, inner: usize) -> Parsed<u32> {
+    let node = if number >= 0 {
+        usize::try_from(number).ok().filter(|&node| node < inner)
+    } else {
+        usize::try_from(-(number + 1)).ok().filter(|&leaf| leaf <= inner).map(|leaf| inner + leaf)
+    };
+    match node {
+        Some(node) => index(section, node),
+        None => bad(section.get(key)?.0, format!("{key} {number} does not exist")),
+    }
+}
+
+fn category_sets(section: &Section<'_>) -> Parsed<(Vec<usize>, Vec<u32>)> {
+    let n_sets: usize = section.number("num_cat")?;
+    if n_sets == 0 {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let boundaries: Vec<usize> = section.list("cat_boundaries")?;
+    let categories: Vec<u32> = section.list("cat_threshold")?;
+    let whole = n_sets.checked_add(1) == Some(boundaries.len())
+        && boundaries.first() == Some(&0)
+        && boundaries.is_sorted()
+        && boundaries.last() == Some(&categories.len());
+    if !whole {
+        return bad(section.get("cat_boundaries")?.0, "cat_boundaries do not partition cat_threshold");
+    }
+    Ok((boundaries, categories))
+}
+
+// Every node but the root has one parent and is reached: only then every walk ends in a leaf.
+fn depth(section: &Section<'_>, nodes: &[Node], inner: usize) -> Parsed<u32> {
+    let mut seen = vec![false; nodes.len()];
+    let mut stack = vec![(0_u32, 0_u32)];
+    let (mut reached, mut deepest) = (0, 0);
+    while let Some((node, depth)) = stack.pop() {
+        if std::mem::replace(&mut seen[node as usize], true) {
+            return bad(section.first_line, format!("node {node} has two parents"));
+        }
+        reached += 1;
+        deepest = deepest.max(depth);
+        if (node as usize) < inner {
+            let [left, right] = nodes[node as usize].children;
+            stack.push((left, depth + 1));
+            stack.push((right, depth + 1));
+        }
+    }
+    if reached != nodes.len() {
+        return bad(section.first_line, format!("{} nodes cannot be reached", nodes.len() - reached));
+    }
+    Ok(deepest)
+}

@@ -1,0 +1,174 @@
+//! Files of a head: `pooled.txt`, `cluster-0000.txt`, .. and `index.json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tsc_core::{
+    ArtifactSink, ArtifactSource, ClusterId, FittedRegressor, Regressor, Result, StoredKind, check_path,
+    damaged,
+};
+
+use super::fitted::{FittedPerCluster, Own, Stored};
+use super::report::FeatureImportance;
+
+const INDEX: &str = "index.json";
+const VERSION: u32 = 1;
+
+/// Version 1 of `index.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireIndex {
+    format_version: u32,
+    n_features: usize,
+    n_clusters: usize,
+    pooled: WireModel,
+    clusters: Vec<WireCluster>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireCluster {
+    cluster: ClusterId,
+    weight: f64,
+    model: WireModel,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireModel {
+    kind: StoredKind,
+    /// Name the model gave a file to the name it has here.
+    files: BTreeMap<String, String>,
+    rows: u64,
+    rounds: u32,
+    params: BTreeMap<String, String>,
+    importance: Option<FeatureImportance>,
+}
+
+/// What one model writes, before it gets its place.
+#[derive(Default)]
+struct Written(Vec<(String, Vec<u8>)>);
+
+impl ArtifactSink for Written {
+    fn put(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
+        check_path(path)?;
+        if self.0.iter().any(|(taken, _)| taken == path) {
+            return Err(damaged(path, "written twice"));
+        }
+        self.0.push((path.to_owned(), bytes.to_vec()));
+        Ok(())
+    }
+}
+
+/// One model's files under the names the model knows.
+struct Renamed<'a> {
+    files: &'a BTreeMap<String, String>,
+    source: &'a dyn ArtifactSource,
+}
+
+impl ArtifactSource for Renamed<'_> {
+    fn get(&self, path: &str) -> Result<Vec<u8>> {
+        let place =
+            self.files.get(path).ok_or_else(|| damaged(INDEX, format!("no file stands for {path}")))?;
+        check_path(place)?;
+        self.source.get(place)
+    }
+}
+
+impl<F: FittedRegressor> FittedPerCluster<F> {
+    /// Writes one file per model, which Python reads as it is where the model is LightGBM's, and an index.
+    ///
+    /// A model of one file is `pooled` or `cluster-0000` with that file's extension, a model of several
+    /// files a folder of that name.
+    ///
+    /// # Errors
+    ///
+    /// Those of the sink.
+    pub fn save(&self, sink: &mut dyn ArtifactSink) -> Result<()> {
+        let pooled = place(&self.pooled, "pooled", sink)?;
+        let mut clusters = Vec::new();
+        for (&cluster, own) in &self.clusters {
+            let model = place(&own.stored, &format!("cluster-{:04}", cluster.0), sink)?;
+            clusters.push(WireCluster { cluster, weight: own.weight, model });
+        }
+        let index = WireIndex {
+            format_version: VERSION,
+            n_features: self.n_features,
+            n_clusters: self.n_clusters,
+            pooled,
+            clusters,
+        };
+        sink.put(INDEX, &serde_json::to_vec_pretty(&index).map_err(|e| damaged(INDEX, e))?)
+    }
+
+    /// Reads what [`FittedPerCluster::save`] wrote, each model through the description it belongs to.
+    ///
+    /// # Errors
+    ///
+    /// `Artifact` if a file is missing or damaged, a model is of another kind, or the parts contradict.
+    pub fn restore<R: Regressor<Fitted = F>>(regressor: &R, source: &dyn ArtifactSource) -> Result<Self> {
+        let index: WireIndex = serde_json::from_slice(&source.get(INDEX)?).map_err(|e| damaged(INDEX, e))?;
+        if index.format_version != VERSION {
+            let found = index.format_version;
+            return Err(damaged(INDEX, format!("its version is {found}, this build reads {VERSION}")));
+        }
+        let pooled = take(regressor, index.pooled, index.n_features, source)?;
+        let mut clusters = BTreeMap::new();
+        for WireCluster { cluster, weight, model } in index.clusters {
+            if cluster.0 as usize >= index.n_clusters {
+                return Err(damaged(INDEX, format!("cluster {cluster} of {} clusters", index.n_clusters)));
+            }
+            if !(0.0..=1.0).contains(&weight) {
+                return Err(damaged(INDEX, format!("the weight of cluster {cluster} is outside [0, 1]")));
+            }
+            let stored = take(regressor, model, index.n_features, source)?;
+            if clusters.insert(cluster, Own { stored, weight }).is_some() {
+                return Err(damaged(INDEX, format!("cluster {cluster} stands twice")));
+            }
+        }
+        Ok(Self { n_features: index.n_features, n_clusters: index.n_clusters, pooled, clusters })
+    }
+}
+
+fn place<F: FittedRegressor>(
+    stored: &Stored<F>,
+    name: &str,
+    sink: &mut dyn ArtifactSink,
+) -> Result<WireModel> {
+    let mut written = Written::default();
+    stored.model.save(&mut written)?;
+    let mut files = BTreeMap::new();
+    let alone = written.0.len() == 1;
+    for (file, bytes) in written.0 {
+        let extension = file.rsplit_once('.').map(|(_, extension)| extension);
+        let place = match extension {
+            Some(extension) if alone && !extension.contains('/') => format!("{name}.{extension}"),
+            _ => format!("{name}/{file}"),
+        };
+        sink.put(&place, &bytes)?;
+        files.insert(file, place);
+    }
+    Ok(WireModel {
+        kind: stored.model.kind().into(),
+        files,
+        rows: stored.rows,
+        rounds: stored.rounds,
+        params: stored.params.clone(),
+        importance: stored.importance.clone(),
+    })
+}
+
+fn take<R: Regressor>(
+    regressor: &R,
+    wire: WireModel,
+    n_features: usize,
+    source: &dyn ArtifactSource,
+) -> Result<Stored<R::Fitted>> {
+    let model = regressor.restore(&wire.kind, &Renamed { files: &wire.files, source })?;
+    if model.n_features() != n_features {
+        let has = model.n_features();
+        return Err(damaged(INDEX, format!("a model has {has} features, the index says {n_features}")));
+    }
+    let WireModel { rows, rounds, params, importance, .. } = wire;
+    Ok(Stored { model, rows, rounds, params, importance })
+}
