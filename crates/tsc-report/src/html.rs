@@ -199,12 +199,14 @@ fn scores(scores: &RegressionScores) -> [String; 4] {
 
 fn models(data: &ReportData) -> Listed<6> {
     let indexed: Vec<usize> = (0..data.models.len()).collect();
+    let beaten = indexed.iter().skip(1).any(|&i| relative_rmse(data, i).is_some_and(|r| r > 0.0));
+    let best = if beaten { Tone::Warn } else { Tone::Good };
     listed_with(&indexed, |&i| {
         let row = &data.models[i];
         let [n, rmse, mae, r2] = scores(&row.scores);
         let name = &data.models[0].model;
         let against = match relative_rmse(data, i) {
-            _ if i == 0 => "reference of this table".into(),
+            _ if i == 0 => "the one that is served".into(),
             Some(relative) => format!("{name} has {}", comparison(relative, &row.model)),
             None => "not comparable".into(),
         };
@@ -212,7 +214,7 @@ fn models(data: &ReportData) -> Listed<6> {
         if row.scores.coverage.is_some_and(|coverage| coverage < 1.0) {
             cells[1].push_str(&format!(" ({} of the rows)", percent(row.scores.coverage)));
         }
-        Row { cells, tone: if i == 0 { Tone::Good } else { Tone::Plain }, colour: None }
+        Row { cells, tone: if i == 0 { best } else { Tone::Plain }, colour: None }
     })
 }
 
@@ -221,16 +223,20 @@ fn cluster_scores(data: &ReportData) -> Listed<7> {
         let [n, rmse, mae, r2] = scores(&row.scores);
         let name = row.cluster.map_or("noise".into(), |c| format!("cluster {c}"));
         let global = row.global.and_then(|g| g.rmse);
-        let difference = match (row.scores.rmse, global) {
+        let against = match (row.scores.rmse, global) {
             (Some(served), Some(global)) if global > 0.0 => {
                 let relative = served / global - 1.0;
-                let sign = if relative < 0.0 { "−" } else { "+" };
-                format!("{} ({sign}{})", number(Some(global)), percent(Some(relative.abs())))
+                let difference = match percent(Some(relative.abs())) {
+                    _ if relative.abs() < 5e-4 => "the same".into(),
+                    size if relative < 0.0 => format!("{size} smaller"),
+                    size => format!("{size} larger"),
+                };
+                format!("{difference} (global: {})", number(Some(global)))
             }
-            _ => number(global),
+            _ => "not comparable".into(),
         };
         Row {
-            cells: [name, plain(&row.served_by, TEXT), n, rmse, mae, r2, difference],
+            cells: [name, plain(&row.served_by, TEXT), n, rmse, mae, r2, against],
             tone: Tone::Plain,
             colour: Some(colour(row.cluster.map_or(Label::NOISE, Label::of))),
         }
@@ -258,14 +264,14 @@ fn figures(report: &Report) -> Vec<Figure> {
                 let trend = trend.newest();
                 let rows = trend.batches.iter().zip(&trend.noise_ratios);
                 let rows = rows.map(|(batch, noise)| [count(*batch), percent(Some(*noise))]).collect();
-                (Style { width: 960, height: 360 }, "Noise per batch".into(), ["Batch", "Noise"], rows)
+                (Style { width: 960, height: 340 }, "Noise per batch".into(), ["Batch", "Noise"], rows)
             }
             Plot::Importance(importance) => {
                 let rows = importance.top().into_iter();
                 let rows =
                     rows.map(|(name, v)| [plain(name, TEXT), percent(Some(importance.share(v)))]).collect();
                 let height = 90 + 26 * importance.top().len() as u32;
-                (Style { width: 620, height }, importance.model(), ["Feature", "Share"], rows)
+                (Style { width: 540, height }, importance.model(), ["Feature", "Share"], rows)
             }
         };
         let svg = named.plot.to_svg(&style).ok()?;
@@ -327,7 +333,7 @@ fn retrains(data: &ReportData) -> Listed<6> {
             (Promoted, Some(version)) => format!("promoted: version {version} serves"),
             (outcome, _) => outcome.name().replace('_', " "),
         };
-        let test = r.p_value.map(|p| format!(", p = {}", number(Some(p)))).unwrap_or_default();
+        let test = r.p_value.map(|p| format!(" (p\u{a0}=\u{a0}{})", number(Some(p)))).unwrap_or_default();
         let losses = match (r.champion, r.challenger) {
             (None, None) => "not compared".to_owned(),
             _ => format!("{} → {}{test}", number(r.champion), number(r.challenger)),
@@ -397,6 +403,3 @@ fn tracking(data: &ReportData) -> Option<Vec<[String; 2]>> {
     rows.extend(tracking.last_error.iter().map(|e| ["last fault".into(), plain(e, TEXT)]));
     Some(rows)
 }
-
-#[cfg(test)]
-mod tests;

@@ -14,6 +14,6 @@ pub use data::{
     Absent, ClusterScores, ClusterSize, ClusterSummary, DataFindings, ModelScores, Rejection, ReportData,
     Retrain, Setting, Skipped,
 };
-pub use plot::{ClusterMap, Importance, NoiseTrend, Plot, Style, principal_axes};
+pub use plot::{ClusterMap, Importance, NoiseTrend, Plot, Principal, Style, principal_axes};
 pub use report::{NamedPlot, Report};
 pub use tsc_core::{Error, Result};

@@ -65,7 +65,7 @@ impl ClusterMap {
         } else {
             format!("All {} samples", count(shown))
         };
-        text.push_str(&format!("; {} of the shown ones are noise (grey).", count(noise)));
+        text.push_str(&format!("; {} of them are noise (grey).", count(noise)));
         if let Some([first, second]) = self.explained {
             let (first, second) = (percent(Some(first)), percent(Some(second)));
             text.push_str(&format!(

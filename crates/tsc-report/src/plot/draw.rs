@@ -57,11 +57,11 @@ pub(super) fn noise_trend(trend: &NoiseTrend, style: &Style, caption: &str) -> S
     let mut plots: Vec<Drawn> = Vec::new();
     if trend.has_band() {
         let band = BandPlot::new(x.clone(), trend.lower.clone(), trend.upper.clone());
-        plots.push(band.with_color(NOISE).with_opacity(0.25).with_legend("control band").into());
+        plots.push(band.with_color(NOISE).with_opacity(0.25).into());
     }
     let points: Vec<(f64, f64)> = x.iter().copied().zip(trend.noise_ratios.iter().copied()).collect();
     let line = LinePlot::new().with_data(points.clone()).with_color(LINE).with_stroke_width(2.0);
-    plots.push(line.with_legend("noise before the fallback").into());
+    plots.push(line.into());
     if points.len() <= 60 {
         plots.push(ScatterPlot::new().with_data(points).with_color(LINE).with_size(3.5).into());
     }
@@ -73,8 +73,7 @@ pub(super) fn noise_trend(trend: &NoiseTrend, style: &Style, caption: &str) -> S
         .with_y_axis_min(0.0)
         .with_y_axis_max((highest * 1.15).min(1.0))
         .with_y_tick_format(percent_ticks())
-        .with_x_tick_format(TickFormat::Integer)
-        .with_legend_position(LegendPosition::OutsideBottomCenter);
+        .with_x_tick_format(TickFormat::Integer);
     // Room at both ends, and for a single batch a span at all.
     let (first, last) = (x[0], x[x.len() - 1]);
     let room = ((last - first) * 0.03).max(0.5);
@@ -85,8 +84,8 @@ pub(super) fn noise_trend(trend: &NoiseTrend, style: &Style, caption: &str) -> S
         layout = layout.with_reference_line(line.with_label(text));
     }
     if let Some(baseline) = trend.baseline {
-        let line = ReferenceLine::horizontal(baseline).with_color(NOISE).with_dasharray("2 3");
-        layout = layout.with_reference_line(line.with_label(format!("training {}", percent(Some(baseline)))));
+        let line = ReferenceLine::horizontal(baseline).with_color(INK).with_dasharray("2 3");
+        layout = layout.with_reference_line(line);
     }
     for batch in &trend.retrained_after {
         let line = ReferenceLine::vertical(*batch as f64).with_color("#009e73").with_dasharray("5 3");

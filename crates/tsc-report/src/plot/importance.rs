@@ -54,12 +54,9 @@ impl Importance {
     pub(super) fn caption(&self) -> String {
         let used = self.values.iter().filter(|v| **v > 0.0).count();
         let measure = plain(&self.measure, 40);
-        format!(
-            "{} of {used} used features (of {}) of the {}, share of the total {measure}.",
-            self.top().len(),
-            self.features.len(),
-            if self.cluster.is_some() { format!("model of {}", self.model()) } else { self.model() },
-        )
+        let (shown, all) = (self.top().len(), self.features.len());
+        let used = if used == all { format!("{all}") } else { format!("{used} used (of {all})") };
+        format!("The {shown} most important of {used} features, by their share of the total {measure}.")
     }
 }
 
@@ -78,7 +75,7 @@ mod tests {
         let top = importance.top();
         assert_eq!((top.len(), top[0], top[1], top[2]), (10, ("f14", 14.0), ("f29", 14.0), ("f13", 13.0)));
         assert_eq!(importance.share(21.0), 0.1);
-        let expected = "10 of 28 used features (of 30) of the pooled model, share of the total gain.";
+        let expected = "The 10 most important of 28 used (of 30) features, by their share of the total gain.";
         assert_eq!(importance.caption(), expected);
     }
 

@@ -14,7 +14,7 @@ pub use cluster_map::ClusterMap;
 pub use importance::Importance;
 pub use noise_trend::NoiseTrend;
 pub(crate) use palette::colour;
-pub use principal::principal_axes;
+pub use principal::{Principal, principal_axes};
 
 use crate::error::ReportError;
 
@@ -105,7 +105,10 @@ impl Plot {
     }
 }
 
-/// "it has no ..." or a position with a value that cannot be drawn.
+/// Beyond it, differences and sums on the way to pixels overflow.
+const LARGEST: f64 = 1e100;
+
+/// "there is no ..." or a position with a value that cannot be drawn.
 fn check_columns(first: &str, columns: &[(&str, &[f64])], length: usize) -> Option<String> {
     if length == 0 {
         return Some(format!("there is no {first}"));
@@ -116,6 +119,9 @@ fn check_columns(first: &str, columns: &[(&str, &[f64])], length: usize) -> Opti
         }
         if let Some(at) = column.iter().position(|v| !v.is_finite()) {
             return Some(format!("{name} {at} is not finite"));
+        }
+        if let Some(at) = column.iter().position(|v| v.abs() > LARGEST) {
+            return Some(format!("{name} {at} is beyond {LARGEST:e}"));
         }
     }
     None

@@ -93,9 +93,14 @@ impl NoiseTrend {
                 None => text.push('.'),
             }
         }
-        let retrains = self.newest().retrained_after.len();
-        if retrains > 0 {
-            text.push_str(" Dashed vertical lines: new models from there on.");
+        if let Some(baseline) = self.baseline {
+            text.push_str(&format!(" Dotted: noise of held-out training rows, {}.", percent(Some(baseline))));
+        }
+        if self.has_band() {
+            text.push_str(" Grey band: control limits.");
+        }
+        if !self.newest().retrained_after.is_empty() {
+            text.push_str(" Vertical lines: new models from there on.");
         }
         text
     }
@@ -118,7 +123,7 @@ mod tests {
         assert_eq!((newest.batches[0], newest.batches.len(), newest.retrained_after), (701, 500, vec![900]));
         assert_eq!(newest.noise_ratios[0], 700.0 / 1200.0);
         let expected = "The newest 500 of 1\u{202f}200 batches. The last batch has 99.9\u{202f}% noise, \
-                        the threshold is 30\u{202f}%. Dashed vertical lines: new models from there on.";
+                        the threshold is 30\u{202f}%. Vertical lines: new models from there on.";
         assert_eq!(trend.caption(), expected);
     }
 
