@@ -3,12 +3,18 @@
 
 mod error;
 mod hdbscan;
+mod quality;
+mod scaler;
+mod view;
 
 pub use hdbscan::{
     ClusterTree, CondensedCluster, CondensedTree, Counts, Detail, Distances, Edge, Extraction, FitNote,
     FittedHdbscan, Hdbscan, HdbscanParams, Method, Mst, Selection,
 };
+pub use quality::{Quality, QualityParams, dbcv, quality};
+pub use scaler::{Scaler, StandardScaler};
 pub use tsc_core::{
     Assignment, Clusterer, ClustererExt, Error, Features, FittedClusterer, FittedClustererExt, Label, Result,
 };
 pub use tsc_neighbors::{Metric, Plan, Scratch};
+pub use view::{ClusterView, Projection, Reduce, ViewParams};

@@ -11,7 +11,7 @@ use tsc_fallback::{
 use tsc_testing::{Array, Tolerance, assert_close, npy, npz, shared};
 
 const FILES: [&str; 5] = ["clusterable2309", "gmm1500_d10", "gmm1500_d2", "iris150", "large_offset600"];
-const ABSOLUTE: Tolerance = Tolerance { relative: 0.0, absolute: 1e-9 };
+const ABSOLUTE: Tolerance = Tolerance::Absolute(1e-9);
 
 struct Case {
     training: Vec<f64>,
@@ -73,7 +73,7 @@ fn votes_and_shares_equal_scikit_learn() {
 fn the_automatic_cap_equals_its_definition() {
     for (name, case) in cases() {
         let fitted = knn(&case, KnnParams::default());
-        let caps = Tolerance { relative: 1e-9, absolute: 0.0 };
+        let caps = Tolerance::Relative(1e-9);
         assert_close(fitted.max_distances(), case.fields["k5_max_distance"].f64(), caps);
         let got = fitted.assign_detailed(case.fields["query"].features()).unwrap();
         let distances: Vec<f64> = got.iter().map(|d| d.kth_distance).collect();
