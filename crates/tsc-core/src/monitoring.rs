@@ -95,6 +95,8 @@ pub enum Signal {
     Unavailable,
     /// Share of rows refused at the border.
     RejectedRows,
+    /// Distribution of the features taken together: one alert, whatever their number.
+    FeatureDrift,
     /// Distribution of one feature.
     Feature(String),
 }
@@ -109,6 +111,7 @@ impl fmt::Display for Signal {
             Signal::PerformanceDegradation => "performance_degradation",
             Signal::Unavailable => "unavailable",
             Signal::RejectedRows => "rejected_rows",
+            Signal::FeatureDrift => "feature_drift",
             Signal::Feature(name) => return write!(f, "feature {name}"),
         })
     }
