@@ -1,5 +1,7 @@
 //! The report as files: escaping, self-containment, size, equal bytes, honesty about what is not there.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
+
 mod sample;
 
 use proptest::prelude::*;

@@ -9,11 +9,11 @@ use tsc_report::{
     NoiseTrend, Rejection, ReportData, Retrain, Setting, Skipped,
 };
 
-pub const START: i64 = 1_709_164_800_000;
-pub const HOUR: i64 = 3_600_000;
+const START: i64 = 1_709_164_800_000;
+const HOUR: i64 = 3_600_000;
 
 /// Scores of predictions that are off by about `sd`, over `n` rows.
-pub fn scores(n: usize, sd: f64, seed: u64) -> RegressionScores {
+pub(crate) fn scores(n: usize, sd: f64, seed: u64) -> RegressionScores {
     let noise = tsc_testing::blobs(n, &[&[0.0, 0.0]], 1.0, seed);
     let pairs = noise.features();
     let truth: Vec<f64> = pairs.rows().map(|row| 80.0 + 12.0 * row[0]).collect();
@@ -21,7 +21,7 @@ pub fn scores(n: usize, sd: f64, seed: u64) -> RegressionScores {
     RegressionScores::of(&truth, &predicted)
 }
 
-pub fn importance(cluster: Option<u32>, names: &[&str]) -> Importance {
+pub(crate) fn importance(cluster: Option<u32>, names: &[&str]) -> Importance {
     Importance {
         cluster: cluster.map(ClusterId),
         measure: "gain".into(),
@@ -32,7 +32,7 @@ pub fn importance(cluster: Option<u32>, names: &[&str]) -> Importance {
     }
 }
 
-pub fn cluster_map() -> ClusterMap {
+pub(crate) fn cluster_map() -> ClusterMap {
     let centers: [&[f64]; 4] = [&[0.0, 0.0, 1.0], &[8.0, 1.0, 0.0], &[3.0, 7.0, -2.0], &[9.0, 8.0, 2.0]];
     let data = tsc_testing::blobs(400, &centers, 1.0, 3);
     let mut labels = data.labels.clone();
@@ -61,7 +61,7 @@ const FEATURES: [&str; 12] = [
     "ventilated",
 ];
 
-pub fn report() -> ReportData {
+pub(crate) fn report() -> ReportData {
     let noise: Vec<f64> = (0..40)
         .map(|i| 0.09 + 0.02 * f64::from(i % 5) + if (24..31).contains(&i) { 0.24 } else { 0.0 })
         .collect();
