@@ -160,12 +160,14 @@ impl Features {
         if !no_lightgbm {
             return Self { flags: Vec::new(), lightgbm: true };
         }
-        let members = packages.iter().filter(|it| it.is_member);
-        let defaults = members.filter_map(|it| it.features.get("default")).flatten();
-        let mut names: Vec<_> = defaults.map(String::as_str).filter(|it| *it != "lightgbm").collect();
-        names.push("linear");
-        names.sort_unstable();
-        names.dedup();
+        // Each with its package: an optional dependency of another may bear a feature's name.
+        let mut names = Vec::new();
+        for package in packages.iter().filter(|it| it.is_member) {
+            let defaults = package.features.get("default").into_iter().flatten().map(String::as_str);
+            let linear = package.features.contains_key("linear").then_some("linear");
+            let wanted = defaults.filter(|it| *it != "lightgbm").chain(linear);
+            names.extend(wanted.map(|feature| format!("{}/{feature}", package.name)));
+        }
         Self {
             flags: vec!["--no-default-features".into(), "--features".into(), names.join(",")],
             lightgbm: false,
@@ -244,6 +246,7 @@ mod tests {
             ..Package::default()
         };
         let mut packages = vec![package("tsc-models", &["lightgbm"]), package("tsc-series", &["archive"])];
+        packages[0].features.insert("linear".into(), Vec::new());
         packages[0].targets = vec![
             Target {
                 name: "boosted".into(),
@@ -259,7 +262,10 @@ mod tests {
     #[test]
     fn without_lightgbm_the_other_defaults_and_linear_stay() {
         let features = Features::new(&packages(), true);
-        assert_eq!(features.flags, ["--no-default-features", "--features", "archive,linear"]);
+        assert_eq!(
+            features.flags,
+            ["--no-default-features", "--features", "tsc-models/linear,tsc-series/archive"]
+        );
         assert_eq!(features.examples(&packages()), ["plain"]);
         assert_eq!(Features::new(&packages(), false).examples(&packages()), ["boosted", "plain"]);
     }
