@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tsc_core::{
     ArtifactKind, ArtifactSink, ArtifactSource, Assignment, Features, FittedClusterer, Label, Load, Result,
-    Save, Stage, check_width,
+    Save, Stage, check_width, damaged,
 };
 use tsc_neighbors::{NeighborIndex, Scratch, for_each_chunk};
 
@@ -224,8 +224,10 @@ impl Load for FittedHdbscan {
         let stored = wire::decode(FILE, &source.get(FILE)?)?;
         let index = match &stored.rows {
             Some(rows) => {
-                let x = Features::new(rows, stored.n_features)?;
-                Some(Arc::new(NeighborIndex::build(x, &stored.params.metric, stored.params.plan)?))
+                let index = Features::new(rows, stored.n_features)
+                    .and_then(|x| NeighborIndex::build(x, &stored.params.metric, stored.params.plan))
+                    .map_err(|e| damaged(FILE, e))?;
+                Some(Arc::new(index))
             }
             None => None,
         };
