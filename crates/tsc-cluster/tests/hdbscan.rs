@@ -7,6 +7,8 @@ use tsc_cluster::{
     FittedClustererExt, FittedHdbscan, Hdbscan, HdbscanParams, Label, Method, Metric, Plan, Scratch,
 };
 use tsc_core::{ArtifactSource, BoxClusterer, ErrorKind, MemoryArtifacts, Save, StoredKind};
+#[cfg(feature = "rayon")]
+use tsc_testing::mixture;
 use tsc_testing::{blobs, clusterer, same_partition, shuffled};
 
 fn fit(x: Features<'_>, params: HdbscanParams) -> FittedHdbscan {
@@ -305,6 +307,31 @@ proptest! {
         let fitted = fit(x, b);
         prop_assert_eq!(chosen.extraction(), fitted.extraction());
         prop_assert_eq!(chosen.params(), fitted.params());
+    }
+}
+
+/// C-11, C-33: the stored model, and so every measured number, has the same bytes for any thread count.
+#[cfg(feature = "rayon")]
+#[test]
+fn one_thread_and_many_give_the_same_bits() {
+    let data = mixture(1500, 5, 3);
+    let queries: Vec<f64> = data.values.iter().map(|v| v + 0.3).collect();
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let fitted = fit(data.features(), HdbscanParams { min_cluster_size: 25, ..Default::default() });
+            assert!(fitted.n_clusters() > 5);
+            let mut files = MemoryArtifacts::new();
+            fitted.save(&mut files).unwrap();
+            let q = Features::new(&queries, 5).unwrap();
+            let strengths: Vec<u64> =
+                fitted.assign(q).unwrap().iter().map(|a| a.strength.to_bits()).collect();
+            (files, strengths, bits(&fitted.memberships(q).unwrap()))
+        })
+    };
+    let one = run(1);
+    for threads in [2, 4, 8] {
+        assert!(run(threads) == one, "{threads} threads");
     }
 }
 
