@@ -3,6 +3,8 @@
 
 mod error;
 mod hdbscan;
+#[cfg(feature = "petal")]
+mod petal;
 mod quality;
 mod scaler;
 mod view;
@@ -11,6 +13,8 @@ pub use hdbscan::{
     ClusterTree, CondensedCluster, CondensedTree, Counts, Detail, Distances, Edge, Extraction, FitNote,
     FittedHdbscan, Hdbscan, HdbscanParams, Method, Mst, Selection,
 };
+#[cfg(feature = "petal")]
+pub use petal::{FittedPetal, PetalHdbscan, PetalParams};
 pub use quality::{Quality, QualityParams, dbcv, quality};
 pub use scaler::{Scaler, StandardScaler};
 pub use tsc_core::{

@@ -143,6 +143,19 @@ fn k05_the_cap_is_one_and_a_half_times_the_quantile() {
 }
 
 #[test]
+fn k07_large_training_sets_are_evaluated_on_a_stride() {
+    let x: Vec<f64> = (0..25_000).map(|i| f64::from(i) * 0.5).collect();
+    let ids: Vec<i32> = (0..25_000).map(|i| i32::from(i >= 10_000)).collect();
+    let fitted = fit(&x, &ids, params(4));
+    let evaluation = fitted.evaluation().unwrap();
+    assert_eq!((evaluation.stride, evaluation.n_samples), (3, 8334));
+    let supports: Vec<usize> = evaluation.per_label.iter().map(|s| s.n_samples).collect();
+    assert_eq!(supports, [3334, 5000]);
+    assert!(fit(&x, &ids, KnnParams { evaluate: false, ..params(4) }).evaluation().is_none());
+    assert!(fit(&x[..1], &ids[..1], params(4)).evaluation().is_none());
+}
+
+#[test]
 fn k08_centroids_are_means_and_for_manhattan_medians() {
     let x = Features::new(&[0.0, 1.0, 8.0, 100.0], 1).unwrap();
     let ids = Label::from_ids(&[0, 0, 0, 3]);

@@ -113,7 +113,7 @@ impl DistanceRows for MatrixRows<'_> {
         self.taken = self.rows.swap_remove(position) as usize;
     }
 
-    fn from_taken(&self, out: &mut [f64]) {
+    fn distances_from_taken(&self, out: &mut [f64]) {
         for (out, &row) in out.iter_mut().zip(&self.rows) {
             *out = self.distances.between(self.taken, row as usize);
         }

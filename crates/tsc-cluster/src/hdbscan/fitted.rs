@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tsc_core::{
     ArtifactKind, ArtifactSink, ArtifactSource, Assignment, Features, FittedClusterer, Label, Load, Result,
-    Save, Stage, check_width,
+    Save, Stage, check_width, damaged,
 };
 use tsc_neighbors::{NeighborIndex, Scratch, for_each_chunk};
 
@@ -140,25 +140,31 @@ impl FittedHdbscan {
             return Ok(out);
         }
         let exemplars = self.extraction.exemplars();
-        let metric = &self.params.metric;
-        let row_lambda = &self.extraction.condensed_tree().row_lambda;
         for_each_chunk(&mut out, CHUNK * k, |first, out| {
             let mut scratch = Scratch::new();
             for (i, out) in out.chunks_exact_mut(k).enumerate() {
-                let row = x.row(first / k + i);
-                let at = attach.attach(row, &mut scratch).expect(CHECKED);
-                let to_exemplars: Vec<f64> = exemplars
-                    .iter()
-                    .map(|rows| {
-                        let distance = |&e: &u32| metric.distance(row, attach.index.row(e as usize));
-                        rows.iter().map(distance).fold(f64::INFINITY, f64::min)
-                    })
-                    .collect();
-                let lambda = at.lambda.min(row_lambda[at.nearest as usize]);
-                membership(&self.extraction, at.nearest, lambda, &to_exemplars, out);
+                self.membership(&attach, &exemplars, x.row(first / k + i), &mut scratch, out);
             }
         });
         Ok(out)
+    }
+
+    fn membership(
+        &self,
+        attach: &Attach<'_>,
+        exemplars: &[Vec<u32>],
+        row: &[f64],
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) {
+        let at = attach.attach(row, scratch).expect(CHECKED);
+        let nearest = |rows: &Vec<u32>| {
+            let distance = |&e: &u32| self.params.metric.distance(row, attach.index.row(e as usize));
+            rows.iter().map(distance).fold(f64::INFINITY, f64::min)
+        };
+        let to_exemplars: Vec<f64> = exemplars.iter().map(nearest).collect();
+        let row_lambda = self.extraction.condensed_tree().row_lambda[at.nearest as usize];
+        membership(&self.extraction, at.nearest, at.lambda.min(row_lambda), &to_exemplars, out);
     }
 
     fn attach(&self) -> Result<Attach<'_>> {
@@ -224,8 +230,10 @@ impl Load for FittedHdbscan {
         let stored = wire::decode(FILE, &source.get(FILE)?)?;
         let index = match &stored.rows {
             Some(rows) => {
-                let x = Features::new(rows, stored.n_features)?;
-                Some(Arc::new(NeighborIndex::build(x, &stored.params.metric, stored.params.plan)?))
+                let index = Features::new(rows, stored.n_features)
+                    .and_then(|x| NeighborIndex::build(x, &stored.params.metric, stored.params.plan))
+                    .map_err(|e| damaged(FILE, e))?;
+                Some(Arc::new(index))
             }
             None => None,
         };

@@ -40,7 +40,7 @@ pub(crate) trait DistanceRows {
     fn rows(&self) -> &[u32];
     /// The last row takes the free position.
     fn take(&mut self, position: usize);
-    fn from_taken(&self, out: &mut [f64]);
+    fn distances_from_taken(&self, out: &mut [f64]);
 }
 
 /// Rows of features, measured as they are needed.
@@ -65,7 +65,7 @@ impl DistanceRows for FeatureRows {
         self.taken = self.columns.take(position);
     }
 
-    fn from_taken(&self, out: &mut [f64]) {
+    fn distances_from_taken(&self, out: &mut [f64]) {
         self.columns.distances_into(&self.taken, out);
     }
 }
@@ -86,7 +86,7 @@ pub(crate) fn prim(rows: &mut impl DistanceRows, core: &[f64], alpha: f64) -> Ms
         from.swap_remove(position);
         rest_core.swap_remove(position);
         let distances = &mut distances[..rest];
-        rows.from_taken(distances);
+        rows.distances_from_taken(distances);
         let core_current = core[current as usize];
         position = 0;
         for j in 0..rest {

@@ -1,7 +1,7 @@
 //! Assigning new samples: nearest in mutual reachability, then up the tree while the sample is too sparse.
 
 use tsc_core::{Label, Result};
-use tsc_neighbors::{NeighborIndex, Scratch};
+use tsc_neighbors::{Neighbor, NeighborIndex, Scratch};
 
 use super::extract::Extraction;
 
@@ -63,23 +63,26 @@ impl Attach<'_> {
     pub(crate) fn attach(&self, row: &[f64], scratch: &mut Scratch) -> Result<Attachment> {
         let tree = self.extraction.condensed_tree();
         let near = self.index.query_one(row, self.k, scratch)?;
-        if near[0].distance == 0.0 {
-            let same = self.equal_row(row, near[0].row, scratch)?;
+        let (first, core_row) = (near[0], near[near.len() - 1].distance);
+        if first.distance == 0.0 {
+            let same = self.equal_row(row, first.row, scratch)?;
             let (cluster, lambda) = (tree.row_parent[same as usize], tree.row_lambda[same as usize]);
             return Ok(Attachment { nearest: same, cluster, lambda });
         }
-        let (nearest, weight) = self.lightest_edge(row, scratch)?;
-        let lambda = 1.0 / weight;
-        let mut cluster = tree.row_parent[nearest as usize];
-        if tree.row_lambda[nearest as usize] > lambda {
-            while let Some(parent) = tree.clusters[cluster as usize]
-                .parent
-                .filter(|_| tree.clusters[cluster as usize].birth >= lambda)
+        let best = self.lightest(near, core_row).expect("an index holds at least one row");
+        // No weight is below the sample's own core distance, and rows outside the list are not nearer.
+        let settled = best.weight == core_row && best.distance < core_row;
+        let best = if settled { best } else { self.lightest_within(row, core_row, best, scratch)? };
+        let lambda = 1.0 / best.weight;
+        let mut cluster = tree.row_parent[best.row as usize];
+        if tree.row_lambda[best.row as usize] > lambda {
+            while let (Some(parent), true) =
+                (tree.clusters[cluster as usize].parent, tree.clusters[cluster as usize].birth >= lambda)
             {
                 cluster = parent;
             }
         }
-        Ok(Attachment { nearest, cluster, lambda })
+        Ok(Attachment { nearest: best.row, cluster, lambda })
     }
 
     /// Different rows can be at distance 0 when their squares underflow; the equal one decides.
@@ -92,25 +95,38 @@ impl Attach<'_> {
     }
 
     /// Training sample of least mutual reachability; ties: nearer, denser, smaller.
-    fn lightest_edge(&self, row: &[f64], scratch: &mut Scratch) -> Result<(u32, f64)> {
-        let near = self.index.query_one(row, self.k, scratch)?;
-        let core_row = near[near.len() - 1].distance;
-        let key = |n: &tsc_neighbors::Neighbor| {
+    fn lightest(&self, near: &[Neighbor], core_row: f64) -> Option<Link> {
+        let link = |n: &Neighbor| {
             let core = self.core[n.row as usize];
             let weight = (n.distance / self.alpha).max(core).max(core_row);
-            (weight, n.distance, core, n.row)
+            Link { weight, distance: n.distance, core, row: n.row }
         };
-        let order = |a: &(f64, f64, f64, u32), b: &(f64, f64, f64, u32)| {
-            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.total_cmp(&b.2)).then(a.3.cmp(&b.3))
-        };
-        let best = near.iter().map(key).min_by(order).expect("an index holds at least one row");
-        // No weight is below the sample's own core distance, and rows outside the list are not nearer.
-        if best.0 == core_row && best.1 < core_row {
-            return Ok((best.3, best.0));
-        }
-        let radius = best.0 * self.alpha * (1.0 + 4.0 * f64::EPSILON);
+        near.iter().map(link).min_by(Link::order)
+    }
+
+    /// The same among all rows that can weigh as little as `best`.
+    fn lightest_within(&self, row: &[f64], core_row: f64, best: Link, scratch: &mut Scratch) -> Result<Link> {
+        let radius = best.weight * self.alpha * (1.0 + 4.0 * f64::EPSILON);
         let within = self.index.within_one(row, radius, scratch)?;
-        let best = within.iter().map(key).min_by(order).unwrap_or(best);
-        Ok((best.3, best.0))
+        Ok(self.lightest(within, core_row).unwrap_or(best))
+    }
+}
+
+/// A candidate edge from a new sample.
+#[derive(Clone, Copy)]
+struct Link {
+    weight: f64,
+    distance: f64,
+    core: f64,
+    row: u32,
+}
+
+impl Link {
+    fn order(&self, other: &Self) -> std::cmp::Ordering {
+        self.weight
+            .total_cmp(&other.weight)
+            .then(self.distance.total_cmp(&other.distance))
+            .then(self.core.total_cmp(&other.core))
+            .then(self.row.cmp(&other.row))
     }
 }
