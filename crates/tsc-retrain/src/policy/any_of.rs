@@ -44,7 +44,14 @@ impl RetrainPolicy for AnyOf {
 
     fn restore(&mut self, state: &PolicyState) -> Result<()> {
         check_owner(state, NAME, 0, self.children.len())?;
-        self.children.iter_mut().zip(&state.children).try_for_each(|(child, stored)| child.restore(stored))
+        let before = self.state();
+        let take = |children: &mut [Box<dyn RetrainPolicy>], from: &PolicyState| {
+            children.iter_mut().zip(&from.children).try_for_each(|(child, stored)| child.restore(stored))
+        };
+        take(&mut self.children, state).inspect_err(|_| {
+            // Children before the refused one have already taken their part over.
+            take(&mut self.children, &before).expect("every policy takes its own state");
+        })
     }
 }
 
@@ -120,6 +127,18 @@ mod tests {
         assert_eq!(second.decide(&signals), first.decide(&signals));
         let mut without_schedule = RetrainParams::default().policy(0.3).unwrap();
         assert_eq!(without_schedule.restore(&first.state()).unwrap_err().code(), "TSC-RTR-003");
+    }
+
+    #[test]
+    fn a_refused_state_changes_no_child() {
+        let params = RetrainParams { schedule: Some(Millis(1000)), ..RetrainParams::default() };
+        let mut policy = params.policy(0.3).unwrap();
+        let before = policy.state();
+        let mut mixed = before.clone();
+        mixed.children[0].counts[0] = 2;
+        mixed.children[1].policy = "noise_threshold".into();
+        assert_eq!(policy.restore(&mixed).unwrap_err().code(), "TSC-RTR-002");
+        assert_eq!(policy.state(), before);
     }
 
     #[test]
