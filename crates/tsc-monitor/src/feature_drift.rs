@@ -11,8 +11,8 @@ const ALPHA: f64 = 0.01;
 pub(crate) const MIN_EFFECT: f64 = 0.05;
 const WINDOW_ROWS: u64 = 500;
 const WINDOW_BATCHES: u64 = 10;
-/// With fewer the test has no say: the window waits for more.
-const MIN_ROWS: u64 = 50;
+/// With fewer the tail of the chi-square law is too coarse for many features: the window waits for more.
+const MIN_ROWS: u64 = 100;
 
 /// Counts of the batches since the last test, cell by cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ impl FeatureWindow {
                 .all(|c| c.iter().try_fold(0_u64, |s, &n| s.checked_add(n)) == Some(self.rows))
     }
 
-    /// Counts a batch; tests and starts anew once 500 rows or 10 batches are together. `since` of the
+    /// Counts a batch; tests and starts anew once 500 rows, or 10 batches and 100 rows, are together. `since` of the
     /// findings is the first batch of the window.
     pub(crate) fn push(
         &mut self,

@@ -15,6 +15,8 @@ mod params;
 mod reference;
 mod ring;
 mod state;
+#[cfg(test)]
+mod tests;
 mod threshold;
 mod trend;
 

@@ -107,7 +107,8 @@ impl Array {
 ///
 /// # Panics
 ///
-/// If the file cannot be read, or is not npy 1.0 in C order with f64 or i32; the message names it.
+/// If the file cannot be read, or is not npy 1.0 in C order with f64 or i32 (or f32 or i16, which are
+/// widened); the message names it.
 #[must_use]
 #[track_caller]
 pub fn read(path: impl AsRef<Path>) -> Array {
@@ -127,16 +128,20 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Array, String> {
     }
     let shape = shape(header)?;
     let count = shape.iter().product::<usize>();
-    let data = if header.contains("'<f8'") {
-        Data::F64(chunks::<8>(body).map(f64::from_le_bytes).collect())
+    let (data, width) = if header.contains("'<f8'") {
+        (Data::F64(chunks::<8>(body).map(f64::from_le_bytes).collect()), 8)
+    } else if header.contains("'<f4'") {
+        (Data::F64(chunks::<4>(body).map(|value| f64::from(f32::from_le_bytes(value))).collect()), 4)
     } else if header.contains("'<i4'") {
-        Data::I32(chunks::<4>(body).map(i32::from_le_bytes).collect())
+        (Data::I32(chunks::<4>(body).map(i32::from_le_bytes).collect()), 4)
+    } else if header.contains("'<i2'") {
+        (Data::I32(chunks::<2>(body).map(|value| i32::from(i16::from_le_bytes(value))).collect()), 2)
     } else {
-        return Err(format!("neither f64 nor i32: {}", header.trim()));
+        return Err(format!("neither f64 nor i32, nor their half: {}", header.trim()));
     };
-    let (found, width) = match &data {
-        Data::F64(values) => (values.len(), 8),
-        Data::I32(values) => (values.len(), 4),
+    let found = match &data {
+        Data::F64(values) => values.len(),
+        Data::I32(values) => values.len(),
     };
     if found != count || body.len() != count * width {
         return Err(format!("{} bytes do not hold {count} values", body.len()));
@@ -183,6 +188,8 @@ mod tests {
         let scalar = parse(&npy("<f8", "()", &1.5f64.to_le_bytes())).unwrap();
         assert_eq!((scalar.shape.len(), scalar.scalar()), (0, 1.5));
         assert_eq!(parse(&npy("<f8", "(0,)", &[])).unwrap().f64(), [0.0; 0]);
+        assert_eq!(parse(&npy("<f4", "(1,)", &0.5f32.to_le_bytes())).unwrap().f64(), [0.5]);
+        assert_eq!(parse(&npy("<i2", "(1,)", &[255, 255])).unwrap().i32(), [-1]);
     }
 
     #[test]
@@ -191,7 +198,7 @@ mod tests {
         for cut in 0..good.len() {
             assert!(parse(&good[..cut]).is_err(), "cut at {cut}");
         }
-        assert!(parse(&npy("<f4", "(1,)", &[0; 4])).unwrap_err().contains("neither"));
+        assert!(parse(&npy("<c8", "(1,)", &[0; 8])).unwrap_err().contains("neither"));
         let text = String::from_utf8_lossy(&good).replace("False", "True ");
         assert!(parse(text.as_bytes()).is_err());
     }

@@ -41,15 +41,22 @@ impl Cells {
         self.edges.partition_point(|&edge| edge <= value)
     }
 
-    // Removes the edge between the two neighbours that hold the fewest rows together.
+    // Removes the edge between the two neighbours that hold the fewest rows together; values with a cell
+    // of their own keep it as long as others can be merged.
     fn limit(&mut self) {
         while self.counts.len() > MAX_CELLS {
-            let pairs = self.counts.windows(2).map(|pair| pair[0] + pair[1]);
-            let Some((at, _)) = pairs.enumerate().min_by_key(|&(_, rows)| rows) else { return };
+            let cost =
+                |&i: &usize| (self.is_atom(i) || self.is_atom(i + 1), self.counts[i] + self.counts[i + 1]);
+            let Some(at) = (0..self.edges.len()).min_by_key(cost) else { return };
             self.edges.remove(at);
             let rows = self.counts.remove(at);
             self.counts[at] += rows;
         }
+    }
+
+    fn is_atom(&self, cell: usize) -> bool {
+        let (first, end) = (cell.checked_sub(1).map(|i| self.edges[i]), self.edges.get(cell));
+        first.is_some_and(|first| Some(&first.next_up()) == end)
     }
 }
 

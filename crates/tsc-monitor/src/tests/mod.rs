@@ -1,0 +1,6 @@
+mod alerts;
+mod drift;
+mod faults;
+mod health;
+mod state;
+mod stream;
