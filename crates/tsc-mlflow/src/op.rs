@@ -116,7 +116,11 @@ impl Blob {
             Blob::Stored { folder, sha256 } => {
                 let path = folder.join(sha256);
                 let bytes = std::fs::read(&path)
-                    .map_err(|source| TrackingError::File { action: "reading", path, source })?;
+                    .map_err(|source| TrackingError::File { action: "reading", path: path.clone(), source })?;
+                if key::sha256(&bytes) != *sha256 {
+                    let problem = format!("{} is damaged, it cannot be sent", path.display());
+                    return Err(TrackingError::NotStored(problem).into());
+                }
                 Ok(bytes.into())
             }
         }

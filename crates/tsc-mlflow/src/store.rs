@@ -102,6 +102,7 @@ impl Promotion<'_> {
 }
 
 /// Opens the store behind a uri; a server is not contacted.
+#[cfg_attr(not(feature = "rest"), expect(unused_variables, reason = "only a server has timeouts"))]
 pub(crate) fn open(uri: Option<&str>, config: &MlflowConfig) -> Result<std::sync::Arc<dyn TrackingStore>> {
     match locate(uri)? {
         #[cfg(feature = "sqlite")]

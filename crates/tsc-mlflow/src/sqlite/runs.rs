@@ -5,7 +5,7 @@
 //! has changed primary keys of these tables.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use tsc_core::{DatasetInfo, Result, RunStatus};
@@ -30,49 +30,54 @@ impl SqliteStore {
         ops: &[Op],
         delivery: &mut Delivery,
     ) -> Result<()> {
-        let failed = self.failed("storing a run");
         let mut latest: BTreeMap<&str, Latest> = BTreeMap::new();
         for op in ops {
-            match op {
-                Op::Start => self.start(tx, run)?,
-                Op::Params(items) => {
-                    for (key, value) in items {
-                        if let Some(old) = insert_param(tx, run, key, value).map_err(&failed)? {
-                            let error = TrackingError::ChangedParam {
-                                key: key.clone(),
-                                old,
-                                new: value.clone(),
-                            };
-                            delivery.reject(1, error);
-                        }
-                    }
-                }
-                Op::Metrics { at, step, values } => {
-                    insert_metrics(tx, run, *at, *step, values, &mut latest).map_err(&failed)?;
-                }
-                Op::Tags(items) => {
-                    for (key, value) in items {
-                        set_tag(tx, &run.key, key, value).map_err(&failed)?;
-                    }
-                }
-                Op::Artifact { path, content } => {
-                    let root = artifact_folder(tx, run).map_err(&failed)?;
-                    write_file(&PathBuf::from(root).join(path), &content.read()?)?;
-                }
-                Op::Dataset(dataset) => insert_dataset(tx, run, dataset).map_err(&failed)?,
-                Op::Model(model) => self.insert_model(tx, run, model)?,
-                Op::Finish { status, at } => {
-                    let status = match status {
-                        RunStatus::Finished => "FINISHED",
-                        RunStatus::Failed => "FAILED",
-                    };
-                    tx.prepare_cached("UPDATE runs SET status = ?1, end_time = ?2 WHERE run_uuid = ?3")
-                        .and_then(|mut update| update.execute(params![status, at, run.key]))
-                        .map_err(&failed)?;
-                }
+            match self.apply_one(tx, run, op, &mut latest, delivery) {
+                // What can never be stored must not keep the rest back.
+                Err(error) if !error.is_transient() => delivery.reject(op.weight(), error),
+                result => result?,
             }
         }
-        update_latest(tx, run, &latest).map_err(&failed)
+        update_latest(tx, run, &latest).map_err(self.failed("storing a run"))
+    }
+
+    fn apply_one<'a>(
+        &self,
+        tx: &Transaction<'_>,
+        run: &NewRun,
+        op: &'a Op,
+        latest: &mut BTreeMap<&'a str, Latest>,
+        delivery: &mut Delivery,
+    ) -> Result<()> {
+        let failed = self.failed("storing a run");
+        match op {
+            Op::Start => self.start(tx, run),
+            Op::Params(items) => {
+                for (key, value) in items {
+                    if let Some(old) = insert_param(tx, run, key, value).map_err(&failed)? {
+                        let (key, new) = (key.clone(), value.clone());
+                        delivery.reject(1, TrackingError::ChangedParam { key, old, new });
+                    }
+                }
+                Ok(())
+            }
+            Op::Metrics { at, step, values } => {
+                insert_metrics(tx, run, *at, *step, values, latest).map_err(failed)
+            }
+            Op::Tags(items) => {
+                items.iter().try_for_each(|(key, value)| set_tag(tx, &run.key, key, value)).map_err(failed)
+            }
+            Op::Artifact { path, content } => {
+                let uri = artifact_folder(tx, run).map_err(&failed)?;
+                let folder = wire_values::local_path(&uri).ok_or_else(|| {
+                    TrackingError::NotStored(format!("artifact {path:?}: {uri} is no folder of this machine"))
+                })?;
+                write_file(&folder.join(path), &content.read()?)
+            }
+            Op::Dataset(dataset) => insert_dataset(tx, run, dataset).map_err(failed),
+            Op::Model(model) => self.insert_model(tx, run, model),
+            Op::Finish { status, at } => finish(tx, run, *status, *at).map_err(failed),
+        }
     }
 
     fn start(&self, tx: &Transaction<'_>, run: &NewRun) -> Result<()> {
@@ -146,6 +151,16 @@ impl SqliteStore {
         }
         Ok((id, location))
     }
+}
+
+fn finish(tx: &Transaction<'_>, run: &NewRun, status: RunStatus, at: i64) -> rusqlite::Result<()> {
+    let status = match status {
+        RunStatus::Finished => "FINISHED",
+        RunStatus::Failed => "FAILED",
+    };
+    tx.prepare_cached("UPDATE runs SET status = ?1, end_time = ?2 WHERE run_uuid = ?3")?
+        .execute(params![status, at, run.key])?;
+    Ok(())
 }
 
 /// The experiment of a stored run.

@@ -73,6 +73,11 @@ impl SqliteStore {
     }
 }
 
+// SQLite has no unsigned numbers; no registry counts that far.
+fn signed(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}
+
 const COLUMNS: &str = "SELECT v.name, v.version, v.source, v.current_stage FROM model_versions v";
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredVersion> {
@@ -81,7 +86,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredVersion> {
     Ok(StoredVersion {
         version: ModelVersion {
             name: row.get(0)?,
-            version: row.get(1)?,
+            version: row.get::<_, i64>(1)?.unsigned_abs(),
             source: ModelUri(source.unwrap_or_default()),
         },
         stage: stage.unwrap_or_else(|| "None".into()),
@@ -91,7 +96,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredVersion> {
 pub(super) fn by_number(db: &Connection, name: &str, version: u64) -> rusqlite::Result<Option<StoredVersion>> {
     // A version that MLflow deleted stays as a row with this stage.
     let sql = format!("{COLUMNS} WHERE v.name = ?1 AND v.version = ?2 AND v.current_stage <> 'Deleted_Internal'");
-    db.query_row(&sql, params![name, version], stored).optional()
+    db.query_row(&sql, params![name, signed(version)], stored).optional()
 }
 
 pub(super) fn by_alias(db: &Connection, name: &str, alias: &str) -> rusqlite::Result<Option<ModelVersion>> {
@@ -114,7 +119,7 @@ pub(super) fn by_stage(db: &Connection, name: &str, stage: &str) -> rusqlite::Re
 }
 
 fn set_tag(tx: &Transaction<'_>, name: &str, version: u64, key: &str, value: &str) -> rusqlite::Result<()> {
-    let row = params![key, value, name, version];
+    let row = params![key, value, name, signed(version)];
     let changed = tx.execute(
         "UPDATE model_version_tags SET value = ?2 WHERE key = ?1 AND name = ?3 AND version = ?4",
         row,
@@ -135,12 +140,12 @@ pub(super) fn promote(tx: &Transaction<'_>, promotion: &Promotion<'_>) -> rusqli
         tx.execute(
             "UPDATE model_versions SET current_stage = 'Archived', last_updated_time = ?4 \
              WHERE name = ?1 AND version <> ?2 AND current_stage = ?3",
-            params![name, version, promotion.stage.name(), promotion.at],
+            params![name, signed(*version), promotion.stage.name(), promotion.at],
         )?;
         tx.execute(
             "UPDATE model_versions SET current_stage = ?3, last_updated_time = ?4 \
              WHERE name = ?1 AND version = ?2",
-            params![name, version, promotion.stage.name(), promotion.at],
+            params![name, signed(*version), promotion.stage.name(), promotion.at],
         )?;
     }
     for (number, key, value) in promotion.tags() {
@@ -150,7 +155,7 @@ pub(super) fn promote(tx: &Transaction<'_>, promotion: &Promotion<'_>) -> rusqli
 }
 
 fn set_alias(tx: &Transaction<'_>, name: &str, stage: DeploymentStage, version: u64) -> rusqlite::Result<()> {
-    let row = params![name, stage.alias(), version];
+    let row = params![name, stage.alias(), signed(version)];
     let changed = tx
         .execute("UPDATE registered_model_aliases SET version = ?3 WHERE name = ?1 AND alias = ?2", row)?;
     if changed == 0 {
