@@ -1,1 +1,33 @@
-//! MLflow tracking and model registry from Rust: embedded SQLite store and REST client.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod clock;
+mod config;
+mod counters;
+mod error;
+mod inbox;
+mod key;
+mod limits;
+mod location;
+mod model_uri;
+mod op;
+pub mod packaging;
+mod registry;
+#[cfg(feature = "rest")]
+mod rest;
+mod run;
+mod spool;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod store;
+mod tracker;
+mod wire_values;
+mod writer;
+
+pub use config::{MlflowConfig, NonFinite, Stages, Timeouts};
+pub use error::RestError;
+pub use tracker::MlflowTracker;
+pub use tsc_core::{
+    DatasetInfo, Degradation, DeploymentStage, Error, ErrorKind, Experiment, ModelRegistry, ModelUri,
+    ModelVersion, Result, Run, RunStatus, Tracker, TrackingReport, VersionInfo,
+};

@@ -1,0 +1,213 @@
+//! The bounded queue between callers and the writer.
+//!
+//! A channel of the standard library wakes its receiver at every send, which costs more than the
+//! send. Here the writer sleeps through its interval and is woken only for the first value, for a
+//! full request, and for a finish or flush.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::counters::lock;
+use crate::limits::BATCH;
+use crate::op::{NewRun, Op};
+
+/// What the writer takes out.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// A run begins; its number orders parents before children.
+    Run(u64, Arc<NewRun>),
+    Op(u64, Op),
+}
+
+/// How an operation behaves when the queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Refused at once.
+    Metric,
+    /// Waits a little, then refused.
+    Value,
+    /// Always taken: a run must begin and end.
+    Lifecycle,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: VecDeque<Entry>,
+    weight: usize,
+    /// The writer sleeps without a limit.
+    idle: bool,
+    /// The writer should work now.
+    urgent: bool,
+    closed: bool,
+    /// Tickets of flushes and replays: the last one handed out, and the last one done.
+    asked: u64,
+    done: u64,
+    replay_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    state: Mutex<State>,
+    work: Condvar,
+    progress: Condvar,
+    capacity: usize,
+}
+
+/// One turn of work for the writer.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) entries: VecDeque<Entry>,
+    pub(crate) weight: usize,
+    pub(crate) replay_until: Option<Instant>,
+    pub(crate) closed: bool,
+    pub(crate) ticket: u64,
+}
+
+const FULL_WAIT: Duration = Duration::from_millis(100);
+
+impl Inbox {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { state: Mutex::default(), work: Condvar::new(), progress: Condvar::new(), capacity }
+    }
+
+    /// Queues an entry; `false` if there was no room.
+    pub(crate) fn push(&self, entry: Entry, weight: usize, room: Room) -> bool {
+        let mut state = lock(&self.state);
+        if state.weight >= self.capacity && room != Room::Lifecycle {
+            if room == Room::Metric {
+                return false;
+            }
+            let (waited, _) = self
+                .progress
+                .wait_timeout_while(state, FULL_WAIT, |s| s.weight >= self.capacity && !s.closed)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = waited;
+            if state.weight >= self.capacity {
+                return false;
+            }
+        }
+        let below = state.weight < BATCH;
+        state.entries.push_back(entry);
+        state.weight += weight;
+        if state.idle || (below && state.weight >= BATCH) {
+            state.urgent |= state.weight >= BATCH;
+            state.idle = false;
+            drop(state);
+            self.work.notify_one();
+        }
+        true
+    }
+
+    /// Lets the writer work without waiting for its interval.
+    pub(crate) fn hurry(&self) {
+        lock(&self.state).urgent = true;
+        self.work.notify_one();
+    }
+
+    /// Waits until everything queued so far is dealt with; `false` if the deadline came first.
+    pub(crate) fn flush(&self, deadline: Instant, replay: bool) -> bool {
+        self.ask(deadline, |state| state.replay_until = replay.then_some(deadline).or(state.replay_until))
+    }
+
+    fn ask(&self, deadline: Instant, change: impl FnOnce(&mut State)) -> bool {
+        let mut state = lock(&self.state);
+        state.asked += 1;
+        let ticket = state.asked;
+        state.urgent = true;
+        change(&mut state);
+        self.work.notify_one();
+        let wait = deadline.saturating_duration_since(clock::instant());
+        let (state, _) = self
+            .progress
+            .wait_timeout_while(state, wait, |s| s.done < ticket)
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.done >= ticket
+    }
+
+    /// Nothing more is coming; waits like [`Inbox::flush`] for what is queued.
+    pub(crate) fn close(&self, deadline: Instant) -> bool {
+        self.ask(deadline, |state| state.closed = true)
+    }
+
+    pub(crate) fn queued(&self) -> u64 {
+        lock(&self.state).weight as u64
+    }
+
+    /// Sleeps until there is work: something queued for `interval`, something urgent, or `due`.
+    pub(crate) fn next(&self, interval: Duration, due: Option<Instant>) -> Turn {
+        let mut state = lock(&self.state);
+        while !state.urgent && !state.closed && state.entries.is_empty() {
+            let wait = due.map(|due| due.saturating_duration_since(clock::instant()));
+            if wait == Some(Duration::ZERO) {
+                break;
+            }
+            state.idle = true;
+            state = match wait {
+                None => self.work.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner),
+                Some(wait) => {
+                    self.work.wait_timeout(state, wait).unwrap_or_else(std::sync::PoisonError::into_inner).0
+                }
+            };
+            state.idle = false;
+        }
+        if !state.entries.is_empty() {
+            let (waited, _) = self
+                .work
+                .wait_timeout_while(state, interval, |s| !s.urgent && !s.closed)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            state = waited;
+        }
+        state.urgent = false;
+        let turn = Turn {
+            entries: std::mem::take(&mut state.entries),
+            weight: std::mem::take(&mut state.weight),
+            replay_until: state.replay_until.take(),
+            closed: state.closed,
+            ticket: state.asked,
+        };
+        drop(state);
+        self.progress.notify_all();
+        turn
+    }
+
+    /// The turn's work is stored or spooled.
+    pub(crate) fn complete(&self, turn_ticket: u64) {
+        let mut state = lock(&self.state);
+        state.done = state.done.max(turn_ticket);
+        drop(state);
+        self.progress.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric() -> Entry {
+        Entry::Op(0, Op::Metrics { at: 0, step: 0, values: Vec::new() })
+    }
+
+    #[test]
+    fn a_full_queue_refuses_metrics_and_takes_lifecycle() {
+        let inbox = Inbox::new(2);
+        assert!(inbox.push(metric(), 2, Room::Metric));
+        assert!(!inbox.push(metric(), 1, Room::Metric));
+        assert!(!inbox.push(metric(), 1, Room::Value));
+        assert!(inbox.push(metric(), 1, Room::Lifecycle));
+        assert_eq!(inbox.queued(), 3);
+        let turn = inbox.next(Duration::ZERO, None);
+        assert_eq!((turn.entries.len(), turn.weight), (2, 3));
+        assert!(inbox.push(metric(), 1, Room::Metric));
+    }
+
+    #[test]
+    fn flush_without_a_writer_ends_at_its_deadline() {
+        let inbox = Inbox::new(2);
+        assert!(!inbox.flush(clock::instant() + Duration::from_millis(10), false));
+        let turn = inbox.next(Duration::ZERO, None);
+        inbox.complete(turn.ticket);
+        assert_eq!(inbox.queued(), 0);
+    }
+}

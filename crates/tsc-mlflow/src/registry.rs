@@ -1,0 +1,109 @@
+use std::path::Path;
+use std::time::Duration;
+
+use tsc_core::{DeploymentStage, ModelRegistry, ModelUri, ModelVersion, Result, VersionInfo};
+
+use crate::clock;
+use crate::error::TrackingError;
+use crate::key;
+use crate::limits::check_registered_name;
+use crate::model_uri::ModelRef;
+use crate::store::Promotion;
+use crate::tracker::MlflowTracker;
+
+/// Registry calls go to the store on the caller's thread, after everything queued is delivered.
+impl ModelRegistry for MlflowTracker {
+    fn register(&self, name: &str, model: &ModelUri, info: &VersionInfo) -> Result<ModelVersion> {
+        check_registered_name(name)?;
+        let source = ModelRef::parse(model)?;
+        self.deliver_queued();
+        let registry = &self.inner.registry;
+        let number = registry.create_version(name, &source, info, &key::random())?;
+        let found = registry.version(name, number)?.map(|stored| stored.version);
+        match found {
+            Some(version) if version.source == *model => Ok(version),
+            Some(version) => Err(TrackingError::NotReadBack(format!(
+                "version {number} of {name:?} was registered from {model} and reads back as {}",
+                version.source
+            ))
+            .into()),
+            None => Err(TrackingError::NotReadBack(format!(
+                "version {number} of {name:?} was registered and cannot be read back"
+            ))
+            .into()),
+        }
+    }
+
+    fn promote(&self, version: &ModelVersion, stage: DeploymentStage) -> Result<()> {
+        check_registered_name(&version.name)?;
+        self.deliver_queued();
+        let registry = &self.inner.registry;
+        if registry.version(&version.name, version.version)?.is_none() {
+            return Err(TrackingError::NotFound(format!(
+                "registered model {:?} has no version {}",
+                version.name, version.version
+            ))
+            .into());
+        }
+        let previous = self.latest(&version.name, stage)?.map(|held| held.version);
+        registry.promote(&Promotion {
+            version,
+            stage,
+            stages: self.inner.config.stages,
+            previous,
+            at: clock::now_ms(),
+        })?;
+        let holder = registry.aliased(&version.name, stage.alias())?.map(|held| held.version);
+        if holder == Some(version.version) {
+            return Ok(());
+        }
+        Err(TrackingError::NotReadBack(format!(
+            "version {} of {:?} was promoted to {}, its alias reads back as {holder:?}",
+            version.version,
+            version.name,
+            stage.name()
+        ))
+        .into())
+    }
+
+    fn latest(&self, name: &str, stage: DeploymentStage) -> Result<Option<ModelVersion>> {
+        check_registered_name(name)?;
+        let registry = &self.inner.registry;
+        match registry.aliased(name, stage.alias())? {
+            Some(version) => Ok(Some(version)),
+            None => registry.staged(name, stage.name()),
+        }
+    }
+
+    fn fetch(&self, model: &ModelUri, into: &Path) -> Result<()> {
+        let inner = &self.inner;
+        let model = ModelRef::parse(model)?;
+        self.deliver_queued();
+        let missing = |what: String| TrackingError::NotFound(what);
+        let source = match &model {
+            ModelRef::Logged(_) => return inner.store.fetch(&model, into),
+            ModelRef::Version(name, number) => inner
+                .registry
+                .version(name, *number)?
+                .map(|stored| stored.version)
+                .ok_or_else(|| missing(format!("registered model {name:?} has no version {number}")))?,
+            ModelRef::Alias(name, alias) => inner
+                .registry
+                .aliased(name, alias)?
+                .ok_or_else(|| missing(format!("registered model {name:?} has no alias {alias:?}")))?,
+            ModelRef::Stage(name, stage) => inner
+                .registry
+                .staged(name, stage)?
+                .ok_or_else(|| missing(format!("registered model {name:?} has no version in {stage:?}")))?,
+        };
+        inner.store.fetch(&ModelRef::parse(&source.source)?, into)
+    }
+}
+
+impl MlflowTracker {
+    /// A model that is still queued cannot be registered; what cannot be delivered is not an error here.
+    fn deliver_queued(&self) {
+        let wait = Duration::from_millis(self.inner.config.timeouts.request.0);
+        self.inner.inbox.flush(clock::instant() + wait, false);
+    }
+}

@@ -1,0 +1,125 @@
+//! The embedded store: MLflow's own tables in an SQLite file, without Python and without a server.
+
+mod migrations;
+mod models;
+mod open;
+mod runs;
+mod schema;
+mod versions;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tsc_core::{ModelVersion, Result, VersionInfo};
+
+use crate::counters::lock;
+use crate::error::TrackingError;
+use crate::model_uri::ModelRef;
+use crate::op::{NewRun, Op};
+use crate::store::{Attempt, Delivery, Promotion, StoredVersion, TrackingStore};
+
+/// How long a writer waits for another process.
+const BUSY: Duration = Duration::from_secs(20);
+
+/// An open database; one connection, one transaction per delivery.
+#[derive(Debug)]
+pub(crate) struct SqliteStore {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, or creates it with MLflow's tables.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let path = crate::location::absolute(path)?;
+        let connection = open::open_or_create(&path)?;
+        Ok(Self { path, connection: Mutex::new(connection) })
+    }
+
+    fn write<T>(&self, action: &'static str, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mut connection = lock(&self.connection);
+        let sql = |source| TrackingError::Sqlite { action, path: self.path.clone(), source };
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
+        let result = work(&transaction)?;
+        transaction.commit().map_err(sql)?;
+        Ok(result)
+    }
+
+    fn read<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        work(&lock(&self.connection)).map_err(|source| {
+            TrackingError::Sqlite { action, path: self.path.clone(), source }.into()
+        })
+    }
+
+    /// Turns an error of the database into ours.
+    fn failed(&self, action: &'static str) -> impl Fn(rusqlite::Error) -> tsc_core::Error + '_ {
+        move |source| TrackingError::Sqlite { action, path: self.path.clone(), source }.into()
+    }
+}
+
+impl TrackingStore for SqliteStore {
+    // A transaction is the spool here: what is not committed is spilled when the database is locked.
+    fn write_ahead(&self) -> bool {
+        false
+    }
+
+    fn probe(&self) -> Result<()> {
+        self.read("reading the schema version", |db| {
+            db.query_row("SELECT version_num FROM alembic_version", [], |_| Ok(()))
+        })
+    }
+
+    fn deliver(&self, run: &NewRun, ops: &[Op], _attempt: Attempt) -> Delivery {
+        let mut delivery = Delivery::default();
+        match self.write("storing a run", |tx| self.apply(tx, run, ops, &mut delivery)) {
+            Ok(()) => delivery.done = ops.len(),
+            Err(error) => {
+                // The transaction was rolled back: nothing of the chunk is stored, nothing refused.
+                delivery = Delivery { fault: Some(error), ..Delivery::default() };
+            }
+        }
+        delivery
+    }
+
+    fn create_version(&self, name: &str, model: &ModelRef, info: &VersionInfo, op_key: &str) -> Result<u64> {
+        self.write("registering a version", |tx| self.insert_version(tx, name, model, info, op_key))
+    }
+
+    fn version(&self, name: &str, version: u64) -> Result<Option<StoredVersion>> {
+        self.read("reading a version", |db| versions::by_number(db, name, version))
+    }
+
+    fn aliased(&self, name: &str, alias: &str) -> Result<Option<ModelVersion>> {
+        self.read("reading an alias", |db| versions::by_alias(db, name, alias))
+    }
+
+    fn staged(&self, name: &str, stage: &str) -> Result<Option<ModelVersion>> {
+        self.read("reading a stage", |db| versions::by_stage(db, name, stage))
+    }
+
+    fn promote(&self, promotion: &Promotion<'_>) -> Result<()> {
+        self.write("promoting a version", |tx| {
+            versions::promote(tx, promotion).map_err(self.failed("promoting a version"))
+        })
+    }
+
+    fn fetch(&self, model: &ModelRef, into: &Path) -> Result<()> {
+        let ModelRef::Logged(id) = model else {
+            return Err(TrackingError::NotFound("only a logged model has files".into()).into());
+        };
+        let folder = self.read("reading a logged model", |db| models::location(db, id))?;
+        let Some(folder) = folder else {
+            return Err(TrackingError::NotFound(format!("logged model {id} is not in this store")).into());
+        };
+        models::copy_files(Path::new(&folder), into)
+    }
+}
+
+#[cfg(test)]
+mod tests;

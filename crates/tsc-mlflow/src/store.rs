@@ -1,0 +1,121 @@
+//! What the writer and the registry need from a place where runs are kept.
+
+use std::fmt;
+use std::path::Path;
+
+use tsc_core::{DeploymentStage, Error, ModelVersion, Result, VersionInfo};
+
+use crate::config::{MlflowConfig, Stages};
+use crate::location::{Location, locate};
+use crate::model_uri::ModelRef;
+use crate::op::{NewRun, Op};
+
+/// Whether operations may have reached the store before.
+///
+/// A server may answer 503 after it committed, and a killed process does not know what it sent.
+/// What creates something is then preceded by a search for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    First,
+    Again,
+}
+
+/// What became of a chunk of operations.
+#[derive(Debug, Default)]
+pub(crate) struct Delivery {
+    /// Operations from the front that are dealt with: stored, or rejected for good.
+    pub(crate) done: usize,
+    /// Values that the store refused for good, among those done.
+    pub(crate) rejected: usize,
+    /// Why, for the last of them.
+    pub(crate) reason: Option<String>,
+    /// Why the rest is not dealt with.
+    pub(crate) fault: Option<Error>,
+}
+
+impl Delivery {
+    pub(crate) fn reject(&mut self, weight: usize, reason: impl fmt::Display) {
+        self.rejected += weight;
+        self.reason = Some(reason.to_string());
+    }
+}
+
+/// A registered version as the store knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredVersion {
+    pub(crate) version: ModelVersion,
+    pub(crate) stage: String,
+}
+
+/// The embedded database and the REST client.
+pub(crate) trait TrackingStore: fmt::Debug + Send + Sync {
+    /// Whether what is sent is first written to the spool: true where a process boundary lies between.
+    fn write_ahead(&self) -> bool;
+
+    /// Whether the store answers; costs one small request.
+    fn probe(&self) -> Result<()>;
+
+    /// Delivers operations of one run, all idempotent under [`Attempt::Again`].
+    fn deliver(&self, run: &NewRun, ops: &[Op], attempt: Attempt) -> Delivery;
+
+    /// Registers a logged model as the next version, creating the registered model where it is new.
+    fn create_version(&self, name: &str, model: &ModelRef, info: &VersionInfo, op_key: &str) -> Result<u64>;
+
+    /// One version; `None` if there is none.
+    fn version(&self, name: &str, version: u64) -> Result<Option<StoredVersion>>;
+
+    /// Version behind an alias.
+    fn aliased(&self, name: &str, alias: &str) -> Result<Option<ModelVersion>>;
+
+    /// Newest version in one of MLflow's stages.
+    fn staged(&self, name: &str, stage: &str) -> Result<Option<ModelVersion>>;
+
+    /// Sets alias and stage, archives the holder of the stage, writes the tags.
+    fn promote(&self, promotion: &Promotion<'_>) -> Result<()>;
+
+    /// Copies the files of a logged model.
+    fn fetch(&self, model: &ModelRef, into: &Path) -> Result<()>;
+}
+
+/// A version moves to a stage.
+#[derive(Debug)]
+pub(crate) struct Promotion<'a> {
+    pub(crate) version: &'a ModelVersion,
+    pub(crate) stage: DeploymentStage,
+    pub(crate) stages: Stages,
+    /// Who held the alias before.
+    pub(crate) previous: Option<u64>,
+    pub(crate) at: i64,
+}
+
+impl Promotion<'_> {
+    /// Tags of the promoted version, and those of the one it replaces.
+    pub(crate) fn tags(&self) -> Vec<(u64, &'static str, String)> {
+        let number = self.version.version;
+        let mut tags = vec![(number, "tsc.promoted_at", self.at.to_string())];
+        if let Some(previous) = self.previous.filter(|p| *p != number) {
+            tags.push((number, "tsc.previous_version", previous.to_string()));
+            tags.push((previous, "tsc.retired_at", self.at.to_string()));
+        }
+        tags
+    }
+}
+
+/// Opens the store behind a uri; a server is not contacted.
+#[cfg_attr(not(feature = "rest"), expect(unused_variables, reason = "only a server has timeouts"))]
+pub(crate) fn open(uri: Option<&str>, config: &MlflowConfig) -> Result<std::sync::Arc<dyn TrackingStore>> {
+    match locate(uri)? {
+        #[cfg(feature = "sqlite")]
+        Location::Sqlite(path) => Ok(std::sync::Arc::new(crate::sqlite::SqliteStore::open(&path)?)),
+        #[cfg(feature = "rest")]
+        Location::Server(address) => {
+            Ok(std::sync::Arc::new(crate::rest::RestStore::new(&address, uri.unwrap_or_default(), config)?))
+        }
+        #[cfg(not(all(feature = "sqlite", feature = "rest")))]
+        _ => Err(crate::error::TrackingError::Uri {
+            uri: crate::location::without_credentials(uri.unwrap_or_default()),
+            problem: "needs feature `sqlite` (embedded store) or `rest` (server) of tsc-mlflow".into(),
+        }
+        .into()),
+    }
+}

@@ -1,0 +1,413 @@
+//! The one thread that speaks to the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tsc_core::{Error, RunStatus};
+
+use crate::clock;
+use crate::counters::{Counters, add};
+use crate::error::RestError;
+use crate::inbox::{Entry, Inbox};
+use crate::limits::BATCH;
+use crate::op::{NewRun, Op};
+use crate::spool::{Spool, SpooledRun};
+use crate::store::{Attempt, TrackingStore};
+
+/// Numbers below belong to runs that earlier processes left behind; they are delivered first.
+pub(crate) const FIRST_RUN: u64 = 1 << 32;
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    inbox: Arc<Inbox>,
+    counters: Arc<Counters>,
+    store: Arc<dyn TrackingStore>,
+    spool: Spool,
+    interval: Duration,
+    /// How long the last turn may take.
+    finish: Duration,
+    capacity: usize,
+    runs: BTreeMap<u64, OpenRun>,
+    adopted: u64,
+    breaker: Breaker,
+}
+
+/// A run that is not completely in the store.
+#[derive(Debug)]
+struct OpenRun {
+    run: Arc<NewRun>,
+    /// In memory, with the end of each record in the spool where it has one.
+    pending: Vec<(Op, Option<u64>)>,
+    spooled: Option<SpooledRun>,
+    /// Values on disk only, because the store could not be reached; later ones queue behind them.
+    backlog: Option<usize>,
+    attempt: Attempt,
+    rejected: usize,
+}
+
+/// Keeps the writer from knocking at a store that does not answer.
+#[derive(Debug, Default)]
+struct Breaker {
+    open_until: Option<Instant>,
+    pause: Duration,
+}
+
+impl Breaker {
+    fn trip(&mut self) {
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.open_until = Some(clock::instant() + self.pause);
+    }
+
+    fn close(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(
+        inbox: Arc<Inbox>,
+        counters: Arc<Counters>,
+        store: Arc<dyn TrackingStore>,
+        spool: Spool,
+        config: &crate::MlflowConfig,
+    ) -> Self {
+        Self {
+            inbox,
+            counters,
+            store,
+            spool,
+            interval: Duration::from_millis(config.timeouts.interval.0),
+            finish: Duration::from_millis(config.timeouts.finish.0),
+            capacity: config.queue,
+            runs: BTreeMap::new(),
+            adopted: 0,
+            breaker: Breaker::default(),
+        }
+    }
+
+    /// Works until the tracker is dropped.
+    pub(crate) fn run(mut self) {
+        self.adopt();
+        loop {
+            let turn = self.inbox.next(self.interval, self.due());
+            self.counters.in_hand.store(turn.weight as u64, Ordering::Relaxed);
+            for entry in turn.entries {
+                self.accept(entry);
+            }
+            let mut deadline = turn.closed.then(|| clock::instant() + self.finish);
+            if turn.replay_until.is_some() {
+                deadline = turn.replay_until;
+                self.adopt();
+                self.breaker.close();
+            }
+            self.deliver(deadline);
+            self.count_spooled();
+            self.inbox.complete(turn.ticket);
+            if turn.closed {
+                break;
+            }
+        }
+    }
+
+    /// When to work although nothing new is queued.
+    fn due(&self) -> Option<Instant> {
+        let waiting = |open: &OpenRun| open.backlog.is_some() || !open.pending.is_empty();
+        self.runs
+            .values()
+            .any(waiting)
+            .then(|| self.breaker.open_until.unwrap_or_else(clock::instant))
+    }
+
+    /// Takes over what processes that are gone left in the spool.
+    fn adopt(&mut self) {
+        for mut orphan in self.spool.orphans() {
+            if !orphan.ended {
+                let mut finish = Op::Finish { status: RunStatus::Failed, at: orphan.last_stamp };
+                match orphan.spooled.append(&mut finish) {
+                    Ok(_) => orphan.weight += 1,
+                    Err(error) => self.counters.loss(error.to_string()),
+                }
+            }
+            let open = OpenRun {
+                run: Arc::new(orphan.run),
+                pending: Vec::new(),
+                spooled: Some(orphan.spooled),
+                backlog: Some(orphan.weight),
+                attempt: Attempt::Again,
+                rejected: 0,
+            };
+            self.runs.insert(self.adopted, open);
+            self.adopted += 1;
+        }
+        self.count_spooled();
+    }
+
+    fn accept(&mut self, entry: Entry) {
+        match entry {
+            Entry::Run(number, run) => {
+                let mut open = OpenRun::new(run);
+                if self.store.write_ahead() {
+                    open.begin_spool(&self.spool, &self.counters);
+                }
+                self.runs.insert(number, open);
+            }
+            Entry::Op(number, op) => {
+                // A run that is gone was refused by the store when it was to be created.
+                let Some(open) = self.runs.get_mut(&number) else {
+                    add(&self.counters.rejected, op.weight());
+                    return;
+                };
+                open.accept(op, self.capacity, &self.counters);
+            }
+        }
+    }
+
+    fn deliver(&mut self, deadline: Option<Instant>) {
+        if let Some(until) = self.breaker.open_until {
+            let reached = clock::instant() >= until && self.store.probe().is_ok();
+            if !reached {
+                if clock::instant() >= until {
+                    self.breaker.trip();
+                }
+                self.spill();
+                return;
+            }
+        }
+        let mut faulty: BTreeSet<String> = BTreeSet::new();
+        let mut fault = None;
+        for number in self.runs.keys().copied().collect::<Vec<_>>() {
+            let Some(open) = self.runs.get_mut(&number) else { continue };
+            if open.run.parent.as_ref().is_some_and(|parent| faulty.contains(parent)) {
+                faulty.insert(open.run.key.clone());
+                continue;
+            }
+            match open.deliver(&*self.store, &self.counters, deadline) {
+                Ok(Progress::Ended) => {
+                    self.runs.remove(&number);
+                }
+                Ok(Progress::Open) => {}
+                Err(error) => {
+                    faulty.insert(open.run.key.clone());
+                    let only_this_run = concerns_one_request(&error);
+                    fault = Some(error);
+                    if !only_this_run {
+                        break;
+                    }
+                }
+            }
+        }
+        match fault {
+            Some(error) => {
+                self.breaker.trip();
+                if self.counters.outage(error.to_string()) {
+                    tracing::warn!(%error, "tracking is degraded, runs go to the spool");
+                }
+                self.spill();
+            }
+            None => {
+                self.breaker.close();
+                if self.counters.recovered() {
+                    tracing::info!("tracking works again");
+                }
+            }
+        }
+    }
+
+    /// Moves everything that waits in memory to disk.
+    fn spill(&mut self) {
+        for open in self.runs.values_mut() {
+            open.spill(&self.spool, &self.counters);
+        }
+    }
+
+    fn count_spooled(&self) {
+        let spooled: usize = self.runs.values().filter_map(|open| open.backlog).sum();
+        let memory: usize = self.runs.values().flat_map(|o| &o.pending).map(|(op, _)| op.weight()).sum();
+        self.counters.spooled.store(spooled as u64, Ordering::Relaxed);
+        self.counters.in_hand.store(memory as u64, Ordering::Relaxed);
+    }
+}
+
+/// An internal error of the server may lie in what one run sent; others are tried all the same.
+fn concerns_one_request(error: &Error) -> bool {
+    use std::error::Error as _;
+    let rest = error.source().and_then(|source| source.downcast_ref::<RestError>());
+    rest.is_some_and(|rest| rest.status == Some(500))
+}
+
+enum Progress {
+    /// Completely in the store.
+    Ended,
+    Open,
+}
+
+impl OpenRun {
+    fn new(run: Arc<NewRun>) -> Self {
+        Self {
+            run,
+            pending: Vec::new(),
+            spooled: None,
+            backlog: None,
+            attempt: Attempt::First,
+            rejected: 0,
+        }
+    }
+
+    fn begin_spool(&mut self, spool: &Spool, counters: &Counters) -> bool {
+        if self.spooled.is_none() {
+            match spool.begin(&self.run) {
+                Ok(spooled) => self.spooled = Some(spooled),
+                Err(error) => {
+                    if counters.outage(error.to_string()) {
+                        tracing::warn!(%error, "no spool, runs wait in memory");
+                    }
+                }
+            }
+        }
+        self.spooled.is_some()
+    }
+
+    fn accept(&mut self, mut op: Op, capacity: usize, counters: &Counters) {
+        let mut end = None;
+        if let Some(spooled) = &mut self.spooled {
+            match spooled.append(&mut op) {
+                Ok(written) => end = Some(written),
+                Err(error) => counters.loss(error.to_string()),
+            }
+        }
+        match (&mut self.backlog, end) {
+            (Some(backlog), Some(_)) => *backlog += op.weight(),
+            // What cannot be written behind a backlog has no place to wait.
+            (Some(_), None) => add(&counters.dropped, op.weight()),
+            (None, _) => {
+                let waiting: usize = self.pending.iter().map(|(op, _)| op.weight()).sum();
+                if self.attempt == Attempt::Again && waiting >= capacity {
+                    counters.loss("neither store nor spool can be written".into());
+                    add(&counters.dropped, op.weight());
+                } else {
+                    self.pending.push((op, end));
+                }
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        store: &dyn TrackingStore,
+        counters: &Counters,
+        deadline: Option<Instant>,
+    ) -> Result<Progress, Error> {
+        loop {
+            let replaying = self.backlog.is_some();
+            let chunk = self.next_chunk()?;
+            if chunk.is_empty() {
+                return Ok(Progress::Open);
+            }
+            let (ops, ends): (Vec<Op>, Vec<Option<u64>>) = chunk.into_iter().unzip();
+            let mut delivery = store.deliver(&self.run, &ops, self.attempt);
+            let done = delivery.done.min(ops.len());
+            if done == 0 && delivery.fault.is_none() {
+                delivery.fault = Some(no_progress(&self.run.name));
+            }
+            let stored: usize = ops[..done].iter().map(Op::weight).sum();
+            let counter = if replaying { &counters.replayed } else { &counters.sent };
+            add(counter, stored.saturating_sub(delivery.rejected));
+            add(&counters.rejected, delivery.rejected);
+            self.rejected += delivery.rejected;
+            if let Some(reason) = delivery.reason {
+                tracing::warn!(run = %self.run.name, %reason, "the store refused a value");
+                counters.loss(reason);
+            }
+            if let Some(backlog) = &mut self.backlog {
+                *backlog = backlog.saturating_sub(stored);
+            }
+            let ended = ops[..done].iter().any(|op| matches!(op, Op::Finish { .. }));
+            if let (Some(spooled), Some(end)) = (&mut self.spooled, ends[..done].iter().rev().find_map(|e| *e)) {
+                // A cursor that is not saved costs a second delivery, which changes nothing.
+                if let Err(error) = spooled.acknowledge(end) {
+                    counters.loss(error.to_string());
+                }
+            }
+            if !replaying {
+                let rest: Vec<_> = ops.into_iter().zip(ends).skip(done).collect();
+                self.pending.splice(..0, rest);
+            }
+            if let Some(fault) = delivery.fault {
+                self.attempt = Attempt::Again;
+                return Err(fault);
+            }
+            if ended {
+                self.close(store, counters);
+                return Ok(Progress::Ended);
+            }
+            if deadline.is_some_and(|deadline| clock::instant() >= deadline) {
+                return Ok(Progress::Open);
+            }
+        }
+    }
+
+    /// About one request's worth of what comes next: from disk if there is a backlog.
+    fn next_chunk(&mut self) -> Result<Vec<(Op, Option<u64>)>, Error> {
+        if let (Some(_), Some(spooled)) = (self.backlog, &self.spooled) {
+            let ops = spooled.unsent(BATCH)?;
+            if !ops.is_empty() {
+                return Ok(ops.into_iter().map(|(op, end)| (op, Some(end))).collect());
+            }
+            self.backlog = None;
+        }
+        let mut weight = 0;
+        let fits = |(op, _): &&(Op, Option<u64>)| {
+            weight += op.weight();
+            weight <= BATCH
+        };
+        let count = self.pending.iter().take_while(fits).count();
+        Ok(self.pending.drain(..count.max(1).min(self.pending.len())).collect())
+    }
+
+    /// Says in the run itself that something of it was refused, and frees its place on disk.
+    fn close(&mut self, store: &dyn TrackingStore, counters: &Counters) {
+        if self.rejected > 0 {
+            let tag = ("tsc.tracking.rejected".to_owned(), self.rejected.to_string());
+            let delivery = store.deliver(&self.run, &[Op::Tags(vec![tag])], Attempt::Again);
+            if let Some(fault) = delivery.fault {
+                tracing::warn!(%fault, "the count of refused values could not be stored");
+            }
+        }
+        if let Some(Err(error)) = self.spooled.take().map(SpooledRun::remove) {
+            counters.loss(error.to_string());
+        }
+    }
+
+    fn spill(&mut self, spool: &Spool, counters: &Counters) {
+        if self.pending.is_empty() || !self.begin_spool(spool, counters) {
+            return;
+        }
+        let Some(spooled) = &mut self.spooled else { return };
+        let mut weight = 0;
+        for (op, end) in &mut self.pending {
+            if end.is_none() {
+                match spooled.append(op) {
+                    Ok(written) => *end = Some(written),
+                    // All of it stays in memory: what is on disk twice is delivered once more, not twice.
+                    Err(error) => {
+                        counters.loss(error.to_string());
+                        return;
+                    }
+                }
+            }
+            weight += op.weight();
+        }
+        self.pending.clear();
+        self.backlog = Some(self.backlog.unwrap_or(0) + weight);
+        self.attempt = Attempt::Again;
+    }
+}
+
+fn no_progress(run: &str) -> Error {
+    crate::error::TrackingError::NotStored(format!("the store took nothing of run {run:?}")).into()
+}

@@ -1,0 +1,116 @@
+"""Reads an MLflow store with the Python client, the independent reader, and prints it as JSON.
+
+    python read_back.py <tracking uri> [registered model]
+
+Runs carry names, not ids: ids differ from store to store.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+
+client = MlflowClient(sys.argv[1], sys.argv[1])
+
+
+def number(value):
+    return value if abs(value) != float("inf") and value == value else str(value)
+
+
+def files(run_id, path=None):
+    found = {}
+    for item in client.list_artifacts(run_id, path):
+        if item.is_dir:
+            found.update(files(run_id, item.path))
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                local = client.download_artifacts(run_id, item.path, folder)
+                found[item.path] = hashlib.sha256(open(local, "rb").read()).hexdigest()
+    return found
+
+
+def model(model_id):
+    logged = client.get_logged_model(model_id)
+    return {
+        "name": logged.name,
+        "status": str(logged.status),
+        "op_key": logged.tags.get("tsc.op_key"),
+        "source_run": client.get_run(logged.source_run_id).info.run_name,
+        "files": sorted(
+            os.path.relpath(os.path.join(folder, name), root)
+            for root in [download(model_id)]
+            for folder, _, names in os.walk(root)
+            for name in names
+        ),
+    }
+
+
+def download(model_id):
+    import mlflow
+
+    mlflow.set_tracking_uri(sys.argv[1])
+    return mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=tempfile.mkdtemp())
+
+
+out = {"experiments": {}}
+for experiment in client.search_experiments(view_type=ViewType.ALL):
+    runs = client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL, max_results=1000)
+    names = {run.info.run_id: run.info.run_name for run in runs}
+    described = []
+    for run in runs:
+        run = client.get_run(run.info.run_id)
+        described.append(
+            {
+                "name": run.info.run_name,
+                "key": run.data.tags.get("tsc.run_key"),
+                "status": run.info.status,
+                "start": run.info.start_time,
+                "end": run.info.end_time,
+                "parent": names.get(run.data.tags.get("mlflow.parentRunId")),
+                "params": run.data.params,
+                "latest": {key: number(value) for key, value in run.data.metrics.items()},
+                "history": {
+                    key: [[m.step, m.timestamp, number(m.value)] for m in client.get_metric_history(run.info.run_id, key)]
+                    for key in run.data.metrics
+                },
+                "tags": {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")},
+                "user": run.data.tags.get("mlflow.user"),
+                "artifacts": files(run.info.run_id),
+                "datasets": [
+                    {
+                        "name": item.dataset.name,
+                        "digest": item.dataset.digest,
+                        "schema": json.loads(item.dataset.schema),
+                        "profile": json.loads(item.dataset.profile),
+                        "context": {tag.key: tag.value for tag in item.tags},
+                    }
+                    for item in run.inputs.dataset_inputs
+                ],
+                "models": [model(output.model_id) for output in (run.outputs.model_outputs if run.outputs else [])],
+            }
+        )
+    out["experiments"][experiment.name] = {
+        "stage": experiment.lifecycle_stage,
+        "note": experiment.tags.get("mlflow.note.content"),
+        "runs": sorted(described, key=lambda run: (run["start"], run["name"])),
+    }
+if len(sys.argv) > 2:
+    registered = client.get_registered_model(sys.argv[2])
+    out["aliases"] = {alias: int(version) for alias, version in registered.aliases.items()}
+    out["versions"] = [
+        {
+            "version": int(version.version),
+            "stage": version.current_stage,
+            "description": version.description,
+            "status": version.status,
+            "tags": version.tags,
+            "source_is_model": version.source.startswith("models:/m-"),
+            "run": client.get_run(version.run_id).info.run_name if version.run_id else None,
+        }
+        for version in sorted(client.search_model_versions(f"name = '{sys.argv[2]}'"), key=lambda v: int(v.version))
+    ]
+print(json.dumps(out))
