@@ -147,7 +147,7 @@ impl SeriesParams {
     /// on other patients: 5 segments in each of five folds, noise .12 to .14 on training and .12 to .14 on
     /// new patients, adjusted Rand index .97 between folds, largest segment 54 % (hdbscan, PCA 5,
     /// `min_cluster_size = min_samples = 25`). Levels of vital signs leave 90 % or more as noise; log counts
-    /// of all 37 variables give 2 or 3 segments, one with 98 % of the clustered patients. With
+    /// of all 37 variables give 2 or 3 segments, one with 94 % or more of the patients. With
     /// `min_cluster_size = 25, min_samples = 10, cluster_selection_epsilon = 0.1` the 11 log counts give
     /// 5 to 7 segments, noise .10 to .22, index .73.
     #[must_use]

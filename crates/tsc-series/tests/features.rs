@@ -1,4 +1,5 @@
 //! Features, targets and the stored form.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test file are tests too")]
 
 use proptest::prelude::*;
 use tsc_core::{ArtifactSource, ErrorKind, Load, MemoryArtifacts, Millis, Save, Unit, restore};
@@ -349,6 +350,7 @@ proptest! {
         let mut before: Vec<Cell<'_>> = all_patients.to_vec();
         before.extend(named(&rows).into_iter().filter(|row| row.1 < CUT));
         let mut with_later = before.clone();
+        with_later.extend([("A", CUT, "HR", 399.0), ("B", CUT, "MechVent", 1.0)]);
         with_later.extend(named(&later).into_iter().map(|(p, time, v, value)| (p, CUT + time, v, value)));
         let expected = bits(&fitted.transform(&table(&before)).unwrap());
         prop_assert_eq!(bits(&fitted.transform(&table(&with_later)).unwrap()), expected);

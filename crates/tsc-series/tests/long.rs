@@ -1,4 +1,5 @@
 //! Reading long delimited files: mapping, counting, structural faults.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test file are tests too")]
 
 use proptest::prelude::*;
 use tsc_core::Result;

@@ -1,5 +1,6 @@
 //! Reading PhysioNet 2012: the real set-a, and small archives with one fault each.
 #![cfg(feature = "archive")]
+#![allow(clippy::unwrap_used, reason = "the helpers of a test file are tests too")]
 
 use std::io::Write;
 use std::path::Path;

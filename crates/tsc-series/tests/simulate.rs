@@ -1,4 +1,5 @@
 //! The simulated cohort is what it says.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test file are tests too")]
 
 use tsc_series::simulate::{Cohort, MAX_GROUPS, SimulatedCohort};
 use tsc_series::{FeatureMatrix, Featurizer, PatientIx, Reason};
