@@ -68,7 +68,7 @@ pub(super) fn fit<R: Regressor>(
     let (scopes, mut skipped) = scopes(head, rows, y)?;
     let bench = Bench { regressor: &head.regressor, x: rows.x, y: &scaled, watch, stopped: OnceLock::new() };
 
-    let (mut fitted, failed) = fit_scopes(&bench, rows, &scopes)?;
+    let (fitted, failed) = fit_scopes(&bench, rows, &scopes)?;
     for (scope, error) in failed {
         let Some(cluster) = scopes[scope].cluster else { return Err(error) };
         let reason = SkipReason::Failed { code: error.code().to_owned(), message: error.to_string() };
@@ -76,19 +76,36 @@ pub(super) fn fit<R: Regressor>(
     }
     skipped.sort_by_key(|s| s.cluster);
 
+    let warnings = warnings_of(rows, &scopes, &fitted);
+    let (models, pooled, own) = assembled(head, rows, &scaled, &scopes, fitted);
+    let scored = Scored::of(&models, rows, y, transform)?;
+    let mut report = scored.report(rows, &scopes[0].rows, pooled, own);
+    report.skipped = skipped;
+    report.warnings = warnings;
+    if let Some(gain) = report.gain.filter(Gain::is_harm) {
+        let warning = FitWarning::ClustersDoNotHelp { difference: gain.difference };
+        report.warnings.push(ModelWarning { cluster: None, warning });
+    }
+    Ok((models, report))
+}
+
+type OwnReport = (ClusterId, Weight, ModelReport);
+
+/// The models with their weights, the pooled one first among `fitted`.
+fn assembled<R: Regressor>(
+    head: &PerCluster<R>,
+    rows: &SegmentedRows<'_>,
+    y: &[f64],
+    scopes: &[Scope],
+    mut fitted: Vec<Fitted<R::Fitted>>,
+) -> (FittedPerCluster<R::Fitted>, ModelReport, Vec<OwnReport>) {
     let pooled = fitted.remove(0);
-    let weights: Vec<Weight> = fitted
-        .iter()
-        .map(|own| weight_of(head, rows, &scaled, &scopes[own.scope].rows, own, &pooled.folded))
-        .collect();
-    let mut warnings = warnings_of(rows, &scopes, std::iter::once(&pooled).chain(&fitted));
+    let weight =
+        |own: &Fitted<R::Fitted>| weight_of(head, rows, y, &scopes[own.scope].rows, own, &pooled.folded);
+    let weights: Vec<Weight> = fitted.iter().map(weight).collect();
     let (pooled, pooled_report) = described(head, &scopes[pooled.scope], pooled);
-    let mut models = FittedPerCluster {
-        n_features: rows.x.n_features(),
-        n_clusters: rows.n_clusters,
-        pooled,
-        clusters: BTreeMap::new(),
-    };
+    let (n_features, n_clusters) = (rows.x.n_features(), rows.n_clusters);
+    let mut models = FittedPerCluster { n_features, n_clusters, pooled, clusters: BTreeMap::new() };
     let mut reports = Vec::new();
     for (own, weight) in fitted.into_iter().zip(weights) {
         let scope = &scopes[own.scope];
@@ -97,42 +114,7 @@ pub(super) fn fit<R: Regressor>(
         models.clusters.insert(cluster, Own { stored, weight: weight.value });
         reports.push((cluster, weight, report));
     }
-
-    let scored = Scored::of(&models, rows, y, transform)?;
-    let known_holdout: Vec<usize> =
-        rows.folds.holdout.iter().copied().filter(|&r| y[r].is_finite()).collect();
-    let fit_rows = &scopes[0].rows;
-    let gain = scored.gain(rows, &known_holdout);
-    if let Some(gain) = gain.filter(Gain::is_harm) {
-        let warning = FitWarning::ClustersDoNotHelp { difference: gain.difference };
-        warnings.push(ModelWarning { cluster: None, warning });
-    }
-    let inside = |all: &[usize], cluster: ClusterId| -> Vec<usize> {
-        all.iter().copied().filter(|&row| rows.labels[row] == Label::of(cluster)).collect()
-    };
-    let clusters = reports
-        .into_iter()
-        .map(|(cluster, weight, model)| ClusterReport {
-            cluster,
-            weight,
-            model,
-            fit: scored.compare(&inside(fit_rows, cluster)),
-            holdout: scored.compare(&inside(&known_holdout, cluster)),
-        })
-        .collect();
-    let report = ModelsReport {
-        fit_rows: fit_rows.len() as u64,
-        holdout_rows: known_holdout.len() as u64,
-        unknown_targets: y.iter().filter(|v| v.is_nan()).count() as u64,
-        pooled: pooled_report,
-        clusters,
-        skipped,
-        fit: scored.compare(fit_rows),
-        holdout: scored.compare(&known_holdout),
-        gain,
-        warnings,
-    };
-    Ok((models, report))
+    (models, pooled_report, reports)
 }
 
 fn check<R: Regressor>(head: &PerCluster<R>, rows: &SegmentedRows<'_>, y: &[f64]) -> Result<()> {
@@ -324,27 +306,22 @@ fn group_of(rows: &SegmentedRows<'_>, row: usize) -> GroupId {
     rows.groups.map_or(GroupId(row as u64), |groups| groups[row])
 }
 
-fn warnings_of<'a, F: 'a>(
-    rows: &SegmentedRows<'_>,
-    scopes: &[Scope],
-    fitted: impl Iterator<Item = &'a Fitted<F>>,
-) -> Vec<ModelWarning> {
+fn warnings_of<F>(rows: &SegmentedRows<'_>, scopes: &[Scope], fitted: &[Fitted<F>]) -> Vec<ModelWarning> {
     let mut warnings = Vec::new();
     if rows.folds.rows_as_groups {
         warnings.push(ModelWarning { cluster: None, warning: FitWarning::RowsAsGroups });
     }
-    let (mut models, mut capped, mut cap) = (0, 0, 0);
+    let (mut capped, mut cap) = (0, 0);
     for Fitted { scope, done, folded } in fitted {
         let cluster = scopes[*scope].cluster;
         let told = done.outcome.warnings.iter().cloned();
         warnings.extend(told.map(|warning| ModelWarning { cluster, warning }));
-        models += 1;
         if folded.capped * 2 > folded.fold_rounds.len() {
             capped += 1;
             cap = cap.max(done.outcome.best_round);
         }
     }
-    if capped * 2 > models {
+    if capped * 2 > fitted.len() {
         warnings.push(ModelWarning { cluster: None, warning: FitWarning::CapReached { rounds: cap } });
     }
     warnings
@@ -406,6 +383,39 @@ impl<'a> Scored<'a> {
             *value = transform.invert(*value);
         }
         Ok(Self { truth: y, pooled, own, served })
+    }
+
+    fn report(
+        &self,
+        rows: &SegmentedRows<'_>,
+        fit_rows: &[usize],
+        pooled: ModelReport,
+        own: Vec<OwnReport>,
+    ) -> ModelsReport {
+        let holdout: Vec<usize> =
+            rows.folds.holdout.iter().copied().filter(|&row| self.truth[row].is_finite()).collect();
+        let inside = |all: &[usize], cluster: ClusterId| -> Vec<usize> {
+            all.iter().copied().filter(|&row| rows.labels[row] == Label::of(cluster)).collect()
+        };
+        let clusters = own.into_iter().map(|(cluster, weight, model)| ClusterReport {
+            cluster,
+            weight,
+            model,
+            fit: self.compare(&inside(fit_rows, cluster)),
+            holdout: self.compare(&inside(&holdout, cluster)),
+        });
+        ModelsReport {
+            fit_rows: fit_rows.len() as u64,
+            holdout_rows: holdout.len() as u64,
+            unknown_targets: self.truth.iter().filter(|v| v.is_nan()).count() as u64,
+            pooled,
+            clusters: clusters.collect(),
+            skipped: Vec::new(),
+            fit: self.compare(fit_rows),
+            holdout: self.compare(&holdout),
+            gain: self.gain(rows, &holdout),
+            warnings: Vec::new(),
+        }
     }
 
     fn compare(&self, rows: &[usize]) -> ComparedScores {
