@@ -48,10 +48,10 @@ impl RetrainPolicy for AnyOf {
         let take = |children: &mut [Box<dyn RetrainPolicy>], from: &PolicyState| {
             children.iter_mut().zip(&from.children).try_for_each(|(child, stored)| child.restore(stored))
         };
-        take(&mut self.children, state).inspect_err(|_| {
-            // Children before the refused one have already taken their part over.
-            take(&mut self.children, &before).expect("every policy takes its own state");
-        })
+        let Err(refused) = take(&mut self.children, state) else { return Ok(()) };
+        // Children before the refused one have already taken their part over.
+        take(&mut self.children, &before)?;
+        Err(refused)
     }
 }
 
