@@ -12,6 +12,7 @@ mod folds;
 mod ids;
 mod label;
 mod monitoring;
+pub mod nan_as_null;
 mod predictions;
 mod regressor;
 mod resources;

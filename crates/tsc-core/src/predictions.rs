@@ -56,6 +56,7 @@ pub struct Predictions {
     pub strengths: Vec<f64>,
     /// Predicted target; NaN exactly where the source is `Unavailable`.
     #[doc(alias = "timeseries_predictions")]
+    #[serde(with = "crate::nan_as_null")]
     pub values: Vec<f64>,
     /// Who made each value.
     pub sources: Vec<PredictionSource>,

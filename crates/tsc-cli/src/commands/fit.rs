@@ -1,0 +1,85 @@
+use std::time::Duration;
+
+use serde_json::json;
+use tsc_pipeline::series::Featurizer;
+use tsc_pipeline::{Pipeline, TrainingReport};
+
+use super::{config, series};
+use crate::data::Table;
+use crate::failure::{Failure, note, say};
+use crate::{FitArgs, Outcome};
+
+/// Fits a pipeline and stores it.
+pub(crate) fn fit(args: &FitArgs, as_json: bool) -> Outcome {
+    let config = config(args.config.as_deref())?;
+    let mut pipeline = Pipeline::from_config(&config)?;
+    let table = match &config.series {
+        None => Table::read(&args.data, &config.data, None)?,
+        Some(params) => {
+            let series = series(&args.data, &config)?;
+            let fitted = Featurizer::new(params.clone())?.fit(&series)?;
+            let table = Table::of_matrix(&fitted.transform(&series)?);
+            pipeline = pipeline.with_featurizer(fitted);
+            table
+        }
+    };
+    let batch = table.batch(0, table.n_rows())?;
+    let (mut fitted, report) = pipeline.fit_initial(&batch)?;
+    let version = fitted.save(&args.output)?;
+    let page = args.output.join("report.html");
+    if let Some(document) = fitted.report_html(&report, &batch) {
+        std::fs::write(&page, document)
+            .map_err(|e| Failure::data(format!("{} cannot be written: {e}", page.display())))?;
+    }
+    let tracking = fitted.flush_tracking(Duration::from_secs(30));
+    if as_json {
+        say(json!({"schema": "tsclust/fit/1", "bundle": version, "report": report, "tracking": tracking}))?;
+    } else {
+        print_report(&report)?;
+        note(format!("bundle  {}", args.output.display()));
+        if page.exists() {
+            note(format!("report  {}", page.display()));
+        }
+        if let Some(command) = fitted.view_command() {
+            note(format!("runs    {command}"));
+        }
+        if tracking.is_degraded() {
+            note(format!("tracking: {tracking:?}"));
+        }
+    }
+    Ok(0)
+}
+
+fn print_report(report: &TrainingReport) -> Result<(), Failure> {
+    let clustering = &report.clustering;
+    let or_dash = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
+    say(format!("rows      {} x {} features", report.n_samples, report.n_features))?;
+    say(format!(
+        "clusters  {}, noise {:.1} % (held out {:.1} %), silhouette {}",
+        clustering.n_clusters,
+        100.0 * clustering.noise_ratio,
+        100.0 * clustering.holdout_noise_ratio,
+        or_dash(clustering.silhouette)
+    ))?;
+    let served = &report.models.holdout.served;
+    let pooled = &report.models.holdout.pooled;
+    say(format!("held out  n {}, rmse {}, r2 {}", served.n, or_dash(served.rmse), or_dash(served.r2)))?;
+    say(format!("pooled    rmse {}, r2 {}", or_dash(pooled.rmse), or_dash(pooled.r2)))?;
+    for resource in &report.resources {
+        let scores = &resource.models.holdout.served;
+        say(format!("{}  rmse {} {}", resource.kind, or_dash(scores.rmse), resource.unit))?;
+    }
+    for skipped in &report.skipped {
+        note(format!("skipped {}: {}", skipped.what, skipped.reason));
+    }
+    for warning in &report.warnings {
+        note(format!("warning: {warning}"));
+    }
+    for degraded in &report.degraded {
+        note(format!("degraded: {} ({})", degraded.message, degraded.code));
+    }
+    match &report.registered {
+        Some(version) => say(format!("registered {} version {} in Staging", version.name, version.version)),
+        None => say("registered nowhere"),
+    }
+}

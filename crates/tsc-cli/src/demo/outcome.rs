@@ -1,0 +1,304 @@
+//! The table of the demo, and what must hold for it to count as a success.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tsc_pipeline::core::{AlertEvent, Label, RegressionScores, RetrainOutcome, TrackingReport};
+use tsc_pipeline::{BatchReport, FittedPipeline, RetrainReport, TrainingReport};
+
+use super::cohort::Cohort;
+use super::compare::targets;
+use crate::failure::{Failure, say};
+
+/// What the stream gave, row by row and batch by batch.
+#[derive(Debug, Default)]
+pub(crate) struct Streamed {
+    pub(crate) size: usize,
+    pub(crate) values: Vec<f64>,
+    pub(crate) stay: Vec<f64>,
+    noise: Vec<f64>,
+    findings: Vec<usize>,
+    events: Vec<AlertEvent>,
+    retrains: Vec<(u64, RetrainReport)>,
+    triggers: Vec<u64>,
+    degraded: usize,
+}
+
+impl Streamed {
+    pub(crate) fn of(size: usize) -> Self {
+        Self { size, ..Self::default() }
+    }
+
+    pub(crate) fn push(&mut self, report: BatchReport) {
+        self.values.extend(&report.predictions.values);
+        if let Some(stay) = report.resources.first() {
+            self.stay.extend(&stay.values);
+        }
+        self.noise.push(report.noise_ratio);
+        self.findings.push(report.findings.len());
+        self.degraded += report.degraded.len();
+        if report.trigger.is_some() {
+            self.triggers.push(report.sequence);
+        }
+        self.events.extend(report.alerts);
+        self.retrains.extend(report.retrain.map(|retrain| (report.sequence, retrain)));
+    }
+
+    fn promoted(&self) -> Option<&(u64, RetrainReport)> {
+        self.retrains.iter().find(|(_, r)| r.outcome == RetrainOutcome::Promoted)
+    }
+
+    pub(crate) fn first_row_after_promotion(&self) -> Option<usize> {
+        self.promoted().map(|(batch, _)| *batch as usize * self.size)
+    }
+}
+
+/// Everything the demo found out.
+#[derive(Debug)]
+pub(crate) struct Demo {
+    pub(crate) cohort: Cohort,
+    pub(crate) training: TrainingReport,
+    pub(crate) streamed: Streamed,
+    pub(crate) global: RegressionScores,
+    pub(crate) last_value: Option<RegressionScores>,
+    pub(crate) rmse_after_swap: Option<(f64, f64)>,
+    pub(crate) reloaded_same_bits: bool,
+    pub(crate) tracking: TrackingReport,
+    pub(crate) bundle: PathBuf,
+    pub(crate) report: PathBuf,
+    pub(crate) view: Option<String>,
+    pub(crate) laps: Vec<(&'static str, f64)>,
+}
+
+impl Demo {
+    /// The page of the fit, with the stream and what it is held against.
+    #[cfg(feature = "report")]
+    pub(crate) fn write_report(&self, fitted: &FittedPipeline) -> Result<(), Failure> {
+        use tsc_pipeline::report::{ModelScores, NoiseTrend, Report};
+        let train = &self.cohort.train;
+        let mut data = fitted.report_data(&self.training, &train.batch(0, train.n_rows())?);
+        data.subject = Some(self.cohort.name.into());
+        data.target = Some("mean heart rate of hours 42-48".into());
+        data.unit = Some("1/min".into());
+        data.health = Some(fitted.health().status);
+        data.models = self
+            .rows()
+            .into_iter()
+            .map(|(model, scores)| ModelScores { model: format!("{model}, streamed stays"), scores })
+            .collect();
+        data.data.notes.extend(self.rejections().into_iter().map(|(reason, count, most)| {
+            format!("{reason}: {count} values while reading ({most})")
+        }));
+        data.absent.clear();
+        data.noise_trend = Some(NoiseTrend {
+            batches: (1..=self.streamed.noise.len() as u64).collect(),
+            noise_ratios: self.streamed.noise.clone(),
+            threshold: Some(fitted.config().noise_threshold),
+            baseline: Some(self.training.clustering.holdout_noise_ratio),
+            retrained_after: self.streamed.promoted().map(|(batch, _)| *batch).into_iter().collect(),
+            ..NoiseTrend::default()
+        });
+        let at = fitted.models().fitted_at();
+        data.retrains = self.streamed.retrains.iter().map(|(batch, report)| report.shown(*batch, at)).collect();
+        data.alerts.clone_from(&self.streamed.events);
+        data.tracking = Some(self.tracking.clone());
+        let mut page = Vec::new();
+        Report::new(data).write_html(&mut page)?;
+        std::fs::write(&self.report, page)
+            .map_err(|e| Failure::data(format!("{} cannot be written: {e}", self.report.display())))
+    }
+
+    /// This build writes no page.
+    #[cfg(not(feature = "report"))]
+    pub(crate) fn write_report(&self, _fitted: &FittedPipeline) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn pipeline(&self) -> RegressionScores {
+        RegressionScores::of(targets(&self.cohort.stream), &self.streamed.values)
+    }
+
+    fn stay(&self) -> Option<RegressionScores> {
+        let (_, _, truth) = self.cohort.stream.resources.first()?;
+        (truth.len() == self.streamed.stay.len()).then(|| RegressionScores::of(truth, &self.streamed.stay))
+    }
+
+    /// Agreement with the known groups on rows that are not noise.
+    fn agreement(&self) -> Option<f64> {
+        let truth = self.cohort.truth.as_ref()?;
+        let labels = &self.training.clustering.labels;
+        let clustered: Vec<usize> = (0..truth.len()).filter(|&i| !labels[i].is_noise()).collect();
+        let pick = |all: &[Label]| clustered.iter().map(|&i| all[i]).collect::<Vec<_>>();
+        Some(tsc_pipeline::retraining::adjusted_rand(&pick(labels), &pick(truth)).unwrap_or(0.0))
+    }
+
+    /// What does not hold and must.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        let mut must = |holds: bool, what: String| {
+            if !holds {
+                failures.push(what);
+            }
+        };
+        must(self.reloaded_same_bits, "the second process predicted other bits".into());
+        must(self.pipeline().n > 0, "no streamed row had a target and a prediction".into());
+        must(
+            !self.tracking.is_degraded(),
+            format!("tracking lost or delayed something: {:?}", self.tracking),
+        );
+        must(self.training.registered.is_some(), "no version was registered".into());
+        if let Some(agreement) = self.agreement() {
+            must(agreement >= 0.9, format!("the groups were recovered with ARI {agreement:.3}, needs 0.9"));
+            let change = self.cohort.drift_row.unwrap_or(0) / self.streamed.size.max(1);
+            let early: usize =
+                self.streamed.findings[..change.min(self.streamed.findings.len())].iter().sum();
+            must(early == 0, format!("{early} findings before the change in batch {}", change + 1));
+            let late: usize = self.streamed.findings.iter().skip(change).sum();
+            must(late > 0, "no drift was found after the change".into());
+            must(self.streamed.promoted().is_some(), "no challenger was promoted after the drift".into());
+            match self.rmse_after_swap {
+                Some((old, new)) => {
+                    must(new < old, format!("after the retrain the rmse is {new:.3}, without it {old:.3}"));
+                }
+                None => must(false, "no batch was streamed after a promotion".into()),
+            }
+        } else {
+            must(
+                self.streamed.triggers.is_empty(),
+                format!("a trigger fired in batch {:?} of a random split", self.streamed.triggers),
+            );
+        }
+        failures
+    }
+
+    pub(crate) fn print(&self, failures: &[String]) -> Result<(), Failure> {
+        let quality = &self.cohort.quality;
+        say(format!("\n{}", self.cohort.name))?;
+        say(format!(
+            "stays        {} read, {} trained on, {} streamed",
+            quality.patients,
+            self.cohort.train.n_rows(),
+            self.cohort.stream.n_rows()
+        ))?;
+        say(format!(
+            "values       {} read, {} used, {} rejected",
+            quality.rows.read, quality.rows.used, quality.rows.rejected
+        ))?;
+        for (reason, count, variables) in self.rejections() {
+            say(format!("  {reason:<15} {count:>7}  {variables}"))?;
+        }
+        let clustering = &self.training.clustering;
+        say(format!(
+            "clusters     {} of sizes {:?}, noise {:.3}, held out {:.3}",
+            clustering.n_clusters, clustering.sizes, clustering.noise_ratio, clustering.holdout_noise_ratio
+        ))?;
+        if let Some(agreement) = self.agreement() {
+            say(format!("             ARI {agreement:.3} with the true groups, noise left out"))?;
+        }
+        let mean_noise = self.streamed.noise.iter().sum::<f64>() / self.streamed.noise.len().max(1) as f64;
+        say(format!("stream       {} batches, mean noise {mean_noise:.3}", self.streamed.noise.len()))?;
+        for warning in &self.training.warnings {
+            say(format!("warning      {warning}"))?;
+        }
+        say("\nmean heart rate of hours 42-48, streamed stays       n    RMSE     MAE      R2")?;
+        for (name, scores) in self.rows() {
+            say(format!("  {name:<44} {}", line(&scores)))?;
+        }
+        if let Some(stay) = self.stay() {
+            say(format!("length of stay in days\n  {:<44} {}", "pipeline", line(&stay)))?;
+        }
+        self.print_retrains()?;
+        say("\nwall time")?;
+        for (name, seconds) in &self.laps {
+            say(format!("  {name:<20} {seconds:>7.2} s"))?;
+        }
+        let peak = tsc_pipeline::peak_memory_mib().map_or("unknown".into(), |mib| format!("{mib:.0} MiB"));
+        say(format!("peak memory  {peak}"))?;
+        say(format!(
+            "reloaded     in another process: {}",
+            if self.reloaded_same_bits { "the same bits" } else { "OTHER BITS" }
+        ))?;
+        say(format!("bundle       {}", self.bundle.display()))?;
+        say(format!("report       {}", self.report.display()))?;
+        for failure in failures {
+            say(format!("FAILED       {failure}"))?;
+        }
+        match &self.view {
+            Some(view) => say(format!("runs         {view}")),
+            None => say("runs         not kept by this build"),
+        }
+    }
+
+    fn rows(&self) -> Vec<(&'static str, RegressionScores)> {
+        let retrained =
+            if self.streamed.promoted().is_some() { "pipeline, retrained on the way" } else { "pipeline" };
+        let mut rows = vec![(retrained, self.pipeline()), ("one global model, never retrained", self.global)];
+        rows.extend(self.last_value.map(|scores| ("last value", scores)));
+        rows
+    }
+
+    fn print_retrains(&self) -> Result<(), Failure> {
+        if self.streamed.triggers.is_empty() {
+            say("\nretraining   no trigger fired")?;
+        }
+        for (batch, retrain) in &self.streamed.retrains {
+            say(format!("\nretraining   batch {batch}: {} ({})", retrain.outcome.name(), retrain.trigger))?;
+            for reason in &retrain.reasons {
+                say(format!("             {reason}"))?;
+            }
+        }
+        if let Some((old, new)) = self.rmse_after_swap {
+            say(format!("             rmse on later stays {old:.3} without the retrain, {new:.3} with it"))?;
+        }
+        for alert in &self.streamed.events {
+            say(format!("alert        {alert}"))?;
+        }
+        Ok(())
+    }
+
+    /// Reason, total, and the variables that count most.
+    fn rejections(&self) -> Vec<(String, u64, String)> {
+        let mut by_reason: std::collections::BTreeMap<String, Vec<(u64, &str)>> =
+            std::collections::BTreeMap::new();
+        for entry in &self.cohort.quality.counts {
+            by_reason.entry(format!("{:?}", entry.reason)).or_default().push((entry.count, &entry.variable));
+        }
+        by_reason
+            .into_iter()
+            .map(|(reason, mut variables)| {
+                variables.sort_unstable_by(|a, b| b.cmp(a));
+                let total = variables.iter().map(|v| v.0).sum();
+                let most: Vec<String> =
+                    variables.iter().take(4).map(|(count, name)| format!("{name} {count}")).collect();
+                (reason, total, most.join(", "))
+            })
+            .collect()
+    }
+
+    pub(crate) fn json(&self, failures: &[String]) -> Value {
+        let scores: Vec<Value> =
+            self.rows().iter().map(|(name, s)| json!({"model": name, "scores": s})).collect();
+        let retrains: Vec<Value> = self
+            .streamed
+            .retrains
+            .iter()
+            .map(|(batch, report)| json!({"batch": batch, "report": report}))
+            .collect();
+        json!({
+            "schema": "tsclust/demo/1", "cohort": self.cohort.name, "quality": self.cohort.quality,
+            "training": self.training, "scores": scores, "length_of_stay": self.stay(),
+            "noise": self.streamed.noise, "triggers": self.streamed.triggers, "retrains": retrains,
+            "alerts": self.streamed.events, "degraded": self.streamed.degraded,
+            "rmse_after_swap": self.rmse_after_swap, "ari": self.agreement(),
+            "reloaded_same_bits": self.reloaded_same_bits, "tracking": self.tracking,
+            "seconds": self.laps.iter().map(|(name, s)| json!({"part": name, "seconds": s})).collect::<Vec<_>>(),
+            "peak_memory_mib": tsc_pipeline::peak_memory_mib(), "bundle": self.bundle, "report": self.report,
+            "view": self.view, "failures": failures,
+        })
+    }
+}
+
+fn line(scores: &RegressionScores) -> String {
+    let shown = |value: Option<f64>| value.map_or("      -".into(), |v| format!("{v:>7.3}"));
+    format!("{:>9} {} {} {}", scores.n, shown(scores.rmse), shown(scores.mae), shown(scores.r2))
+}

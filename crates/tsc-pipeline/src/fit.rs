@@ -1,0 +1,266 @@
+use std::sync::Arc;
+
+use tsc_cluster::{ClusterView, Quality, quality};
+use tsc_core::{
+    Assignment, Batch, Clusterer, Degradation, Features, FittedClusterer, FoldSpec, Folds, Label,
+    NoiseFallback, Regressor, Result, Schema, Timestamp, Watch, folds, noise_ratio,
+};
+use tsc_models::{PerCluster, SegmentedRows, fit_resources};
+use tsc_monitor::Reference;
+
+use crate::clock::Stopwatch;
+use crate::config::{ConfigWarning, PipelineConfig};
+use crate::reports::{ClusteringReport, FallbackReport, Skipped, Timings, TrainingReport};
+use crate::served::{FitFacts, Models, cluster_columns, fill_noise, model_columns};
+
+/// The descriptions a fit works with.
+#[derive(Debug)]
+pub(crate) struct Stages<C, R, N> {
+    pub(crate) clusterer: C,
+    pub(crate) regressor: R,
+    pub(crate) resource_regressor: R,
+    pub(crate) fallback: N,
+}
+
+/// A finished fit, before anything is swapped or registered.
+#[derive(Debug)]
+pub(crate) struct Fit<C: Clusterer, R: Regressor, N: NoiseFallback> {
+    pub(crate) models: Models<C, R, N>,
+    pub(crate) report: TrainingReport,
+    pub(crate) holdout: Vec<usize>,
+}
+
+/// Fits every stage on checked rows: the code of a first fit and of every challenger.
+///
+/// Clusterer, fallback and regressors see the fit rows; the holdout is assigned and scored by what was fitted.
+pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
+    stages: &Stages<C, R, N>,
+    config: &PipelineConfig,
+    schema: &Schema,
+    batch: &Batch<'_>,
+    medians: Vec<f64>,
+    version: u64,
+    at: Timestamp,
+) -> Result<Fit<C, R, N>> {
+    let total = Stopwatch::start();
+    let mut timings = Timings::default();
+    let Some(x) = batch.features() else { unreachable!("only screened rows are fitted") };
+    let n = x.n_samples();
+    let need = config.training.minimum(config.hdbscan_params.min_cluster_size);
+    if n < need {
+        return Err(crate::error::too_few_rows(n, need));
+    }
+    let targets = batch.targets().ok_or_else(crate::error::no_targets)?;
+
+    let watch = Stopwatch::start();
+    let split = split(config, batch, n)?;
+    let mut raw = Vec::new();
+    let x_fit = x.gather(&split.fit, &mut raw);
+    let view = ClusterView::fit(x_fit, &cluster_columns(schema), &config.cluster_view)?;
+    let (mut all, mut fitted) = (Vec::new(), Vec::new());
+    let view_all = view.apply_into(x, &mut all)?;
+    let view_fit = view_all.gather(&split.fit, &mut fitted);
+    timings.preprocessing = watch.seconds();
+
+    let watch = Stopwatch::start();
+    let clusterer = stages.clusterer.fit(view_fit)?;
+    let labels = labels_of_all(&clusterer, view_all, &split)?;
+    let scores = quality(view_fit, clusterer.training_labels(), &Default::default())?;
+    timings.clustering = watch.seconds();
+
+    let watch = Stopwatch::start();
+    let mut skipped = Vec::new();
+    let fallback = fit_fallback(stages, config, view_fit, &clusterer, &mut skipped)?;
+    let mut assigned: Vec<Assignment> =
+        labels.iter().map(|&label| Assignment { label, strength: 0.0 }).collect();
+    fill_noise(fallback.as_ref(), view_all, &mut assigned)?;
+    let fallback_report = fallback.as_ref().map(|_| fallback_report(&labels, &assigned, &split));
+    timings.fallback = watch.seconds();
+
+    let watch = Stopwatch::start();
+    let mut buffer = Vec::new();
+    let x_model = model_columns(x, schema, &mut buffer);
+    let n_clusters = clusterer.n_clusters();
+    let rows =
+        SegmentedRows { x: x_model, labels: &labels, n_clusters, groups: batch.groups(), folds: &split };
+    let per_cluster = PerCluster::new(&stages.regressor, config.per_cluster())?;
+    let (target, models_report) = per_cluster.fit(&rows, targets, &Watch::NONE)?;
+    timings.models = watch.seconds();
+
+    let watch = Stopwatch::start();
+    let heads = PerCluster::new(&stages.resource_regressor, config.per_cluster())?;
+    let (resources, resource_reports) =
+        fit_resources(&heads, &rows, batch.resources(), &config.resources, &Watch::NONE)?;
+    timings.resources = watch.seconds();
+
+    let holdout_labels: Vec<Label> = split.holdout.iter().map(|&row| labels[row]).collect();
+    let clustering = clustering_report(x, &labels, n_clusters, noise_ratio(&holdout_labels), &scores);
+    let facts = FitFacts {
+        training_samples: n as u64,
+        holdout_noise: clustering.holdout_noise_ratio,
+        holdout_rmse: models_report.holdout.served.rmse,
+        centers: clustering.centers.clone(),
+    };
+    let reference = Reference::fit(
+        x,
+        schema,
+        n_clusters,
+        facts.holdout_noise,
+        split.holdout.len() as u64,
+        facts.holdout_rmse,
+    )?;
+    skipped.extend(
+        models_report
+            .skipped
+            .iter()
+            .map(|s| Skipped { what: format!("cluster {}", s.cluster), reason: s.reason.to_string() }),
+    );
+    let report = TrainingReport {
+        model_version: version,
+        n_samples: n,
+        n_features: x.n_features(),
+        warnings: warnings(config, &clustering),
+        clustering,
+        models: models_report,
+        resources: resource_reports,
+        fallback: fallback_report,
+        skipped,
+        rejected: Vec::new(),
+        degraded: Vec::new(),
+        run: None,
+        registered: None,
+        timings: Timings { total: total.seconds(), ..timings },
+    };
+    let models = Models {
+        version,
+        fitted_at: at,
+        schema: schema.clone(),
+        medians,
+        view,
+        clusterer,
+        fallback,
+        target,
+        resources,
+        noise_value: config.models.noise_value,
+        degradation: config.degradation.mode,
+        reference: Arc::new(reference),
+        facts,
+    };
+    Ok(Fit { models, report, holdout: split.holdout })
+}
+
+fn split(config: &PipelineConfig, batch: &Batch<'_>, n: usize) -> Result<Folds> {
+    let spec = FoldSpec {
+        split: config.training.split,
+        holdout: config.training.validation_fraction,
+        folds: config.training.folds.unwrap_or(if n <= 5000 { 5 } else { 1 }),
+        gap: config.training.gap,
+        seed: config.random_state,
+    };
+    folds(n, batch.groups(), batch.times(), &spec)
+}
+
+fn labels_of_all<F: FittedClusterer>(clusterer: &F, view: Features<'_>, split: &Folds) -> Result<Vec<Label>> {
+    let mut labels = vec![Label::NOISE; view.n_samples()];
+    for (&row, &label) in split.fit.iter().zip(clusterer.training_labels()) {
+        labels[row] = label;
+    }
+    let in_fit = |row: &usize| split.fit.binary_search(row).is_ok();
+    let others: Vec<usize> = (0..view.n_samples()).filter(|row| !in_fit(row)).collect();
+    if !others.is_empty() {
+        let mut buffer = Vec::new();
+        let mut out = vec![Assignment::NOISE; others.len()];
+        clusterer.assign_into(view.gather(&others, &mut buffer), &mut out)?;
+        for (&row, assignment) in others.iter().zip(&out) {
+            labels[row] = assignment.label;
+        }
+    }
+    Ok(labels)
+}
+
+fn fit_fallback<C: Clusterer, R: Regressor, N: NoiseFallback>(
+    stages: &Stages<C, R, N>,
+    config: &PipelineConfig,
+    view: Features<'_>,
+    clusterer: &C::Fitted,
+    skipped: &mut Vec<Skipped>,
+) -> Result<Option<N::Fitted>> {
+    let mut skip = |reason: String| skipped.push(Skipped { what: "kNN-Fallback".into(), reason });
+    if clusterer.n_clusters() == 0 {
+        skip("no cluster was found; the pooled model serves all rows".into());
+        return Ok(None);
+    }
+    match stages.fallback.fit(view, clusterer.training_labels()) {
+        Ok(fallback) => Ok(Some(fallback)),
+        Err(error) if config.degradation.mode == Degradation::BestEffort => {
+            skip(error.to_string());
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn fallback_report(labels: &[Label], assigned: &[Assignment], split: &Folds) -> FallbackReport {
+    let asked = labels.iter().filter(|l| l.is_noise()).count();
+    let abstained = assigned.iter().filter(|a| a.label.is_noise()).count();
+    FallbackReport {
+        training_points: split.fit.iter().filter(|&&row| !labels[row].is_noise()).count(),
+        asked,
+        abstain_ratio: (asked > 0).then(|| abstained as f64 / asked as f64),
+    }
+}
+
+fn clustering_report(
+    x: Features<'_>,
+    labels: &[Label],
+    n_clusters: usize,
+    holdout_noise_ratio: f64,
+    scores: &Quality,
+) -> ClusteringReport {
+    let mut sizes = vec![0_usize; n_clusters];
+    let mut centers = vec![vec![0.0; x.n_features()]; n_clusters];
+    for (row, label) in x.rows().zip(labels) {
+        if let Some(cluster) = label.cluster() {
+            let c = cluster.0 as usize;
+            sizes[c] += 1;
+            centers[c].iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+        }
+    }
+    for (center, &size) in centers.iter_mut().zip(&sizes) {
+        center.iter_mut().for_each(|sum| *sum /= size.max(1) as f64);
+    }
+    ClusteringReport {
+        n_clusters,
+        n_noise: labels.iter().filter(|l| l.is_noise()).count(),
+        noise_ratio: noise_ratio(labels),
+        holdout_noise_ratio,
+        total_points: labels.len(),
+        labels: labels.to_vec(),
+        sizes,
+        centers,
+        silhouette: scores.silhouette,
+        calinski_harabasz: scores.calinski_harabasz,
+        davies_bouldin: scores.davies_bouldin,
+        dbcv: None,
+    }
+}
+
+fn warnings(config: &PipelineConfig, clustering: &ClusteringReport) -> Vec<ConfigWarning> {
+    let mut warnings = config.lint();
+    let noise_ratio = clustering.holdout_noise_ratio;
+    if noise_ratio >= config.noise_threshold {
+        warnings.push(ConfigWarning::TrainingNoise { noise_ratio, noise_threshold: config.noise_threshold });
+    }
+    let clustered: usize = clustering.sizes.iter().sum();
+    let largest = clustering.sizes.iter().copied().max().unwrap_or(0);
+    let largest_share = if clustered == 0 { 0.0 } else { largest as f64 / clustered as f64 };
+    // Above these shares a segmentation tells patients apart too rarely to act on.
+    if clustering.n_clusters < 2 || largest_share > 0.9 || clustering.noise_ratio > 0.5 {
+        warnings.push(ConfigWarning::SegmentsSayLittle {
+            n_clusters: clustering.n_clusters,
+            noise_ratio: clustering.noise_ratio,
+            largest_share,
+        });
+    }
+    warnings
+}

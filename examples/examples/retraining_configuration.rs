@@ -1,0 +1,124 @@
+//! Every way to a retrain, and what the gate says to each challenger:
+//! `cargo run --release --example retraining_configuration`
+#![expect(clippy::print_stdout, reason = "an example prints what it asserts")]
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+use tsc_examples::{STAGES, config, shown};
+use tsc_pipeline::core::{RegressionScores, RetrainOutcome, Timestamp, Trigger};
+use tsc_pipeline::prelude::*;
+use tsc_pipeline::{Models, RetrainReport};
+use tsc_testing::Cohort;
+
+const DAY: i64 = 86_400_000;
+
+fn main() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    automatic(&dir)?;
+    manual_and_scheduled(&dir)?;
+    poisoned(&dir)?;
+    strategies(&dir)
+}
+
+fn fit(dir: &TempDir, more: &str) -> Result<FittedPipeline> {
+    let config = config(dir, &format!("{STAGES}{more}"))?;
+    let batch = Cohort::new(900, 1);
+    Ok(Pipeline::from_config(&config)?.fit_initial(&batch.batch().at(Timestamp(0)))?.0)
+}
+
+fn newcomers(n: usize, seed: u64) -> Cohort {
+    Cohort::around(&[[30.0, 0.0, 5.0], [140.0, 60.0, 30.0]], n, seed)
+}
+
+fn rmse(models: &Models, cohort: &Cohort) -> Result<f64> {
+    let values = models.predict(cohort.x())?.values;
+    RegressionScores::of(&cohort.targets, &values).rmse.context("targets are known")
+}
+
+fn show(kind: &str, report: &RetrainReport) {
+    println!("{kind:<10} {}: {}", report.outcome.name(), report.trigger);
+    for reason in &report.reasons {
+        println!("           {reason}");
+    }
+}
+
+/// Noise fires the trigger; nobody calls anything.
+fn automatic(dir: &TempDir) -> Result<()> {
+    let mut fitted = fit(dir, "")?;
+    let champion = fitted.models();
+    let mut promoted = None;
+    for number in 1..=10 {
+        let batch = newcomers(200, 20 + number);
+        let report = fitted.process_batch(&batch.batch().at(Timestamp(DAY * number as i64)))?;
+        if let Some(retrain) = report.retrain {
+            show("automatic", &retrain);
+            if retrain.outcome == RetrainOutcome::Promoted {
+                promoted = Some(retrain);
+                break;
+            }
+        }
+    }
+    let promoted = promoted.context("the newcomers lead to a promotion")?;
+    ensure!(matches!(promoted.trigger, Trigger::NoiseThresholdExceeded { .. }));
+    ensure!(promoted.new_version == Some(2) && fitted.models().version() == 2);
+    let comparison = promoted.comparison.context("both were judged")?;
+    println!(
+        "           held-out rmse {} -> {}",
+        shown(comparison.champion.rmse),
+        shown(comparison.challenger.rmse)
+    );
+    let fresh = newcomers(200, 99);
+    let (old, new) = (rmse(&champion, &fresh)?, rmse(&fitted.models(), &fresh)?);
+    println!("           on fresh patients {old:.3} -> {new:.3}");
+    ensure!(new < old, "the promoted models predict the newcomers better");
+    Ok(())
+}
+
+fn manual_and_scheduled(dir: &TempDir) -> Result<()> {
+    let mut fitted = fit(dir, "[retraining]\nschedule = \"24h\"\n")?;
+    ensure!(fitted.retrain_if_due(Timestamp(DAY - 1))?.is_none(), "not due yet");
+    let scheduled = fitted.retrain_if_due(Timestamp(DAY))?.context("due")?;
+    show("scheduled", &scheduled);
+    ensure!(matches!(scheduled.trigger, Trigger::ScheduledRetraining { .. }));
+    let manual = fitted.retrain("quarterly review")?;
+    show("manual", &manual);
+    ensure!(manual.trigger == Trigger::ManualCommand { reason: "quarterly review".into() });
+    Ok(())
+}
+
+/// Targets that belong to other patients: the gate keeps the champion.
+fn poisoned(dir: &TempDir) -> Result<()> {
+    let mut fitted = fit(dir, "")?;
+    let mut cohort = Cohort::new(3100, 8);
+    cohort.targets.reverse();
+    cohort.targets.rotate_left(1);
+    fitted.process_batch(&cohort.batch())?;
+    let report = fitted.retrain("poisoned window")?;
+    show("poisoned", &report);
+    ensure!(report.outcome == RetrainOutcome::Rejected && fitted.models().version() == 1);
+    ensure!(fitted.process_batch(&Cohort::new(50, 9).batch())?.n_scored == 50, "the champion serves on");
+    Ok(())
+}
+
+/// The same stream under three thresholds.
+fn strategies(dir: &TempDir) -> Result<()> {
+    println!("threshold  retrains  promoted");
+    let mut counts = Vec::new();
+    for threshold in [0.15, 0.35, 0.95] {
+        let text = STAGES.replace("noise_threshold = 0.25", &format!("noise_threshold = {threshold}"));
+        let config = config(dir, &text)?;
+        let (mut fitted, _) =
+            Pipeline::from_config(&config)?.fit_initial(&Cohort::new(900, 1).batch().at(Timestamp(0)))?;
+        let mut outcomes = Vec::new();
+        for number in 1..=8 {
+            let cohort = newcomers(200, 40 + number);
+            let report = fitted.process_batch(&cohort.batch().at(Timestamp(DAY * number as i64)))?;
+            outcomes.extend(report.retrain.map(|r| r.outcome));
+        }
+        let promoted = outcomes.iter().filter(|o| **o == RetrainOutcome::Promoted).count();
+        println!("{threshold:>9}  {:>8}  {promoted:>8}", outcomes.len());
+        counts.push(promoted);
+    }
+    ensure!(counts[0] >= 1 && counts[2] == 0, "a lower threshold retrains sooner");
+    Ok(())
+}
