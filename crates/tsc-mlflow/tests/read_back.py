@@ -45,6 +45,7 @@ def model(model_id):
             for root in [download(model_id)]
             for folder, _, names in os.walk(root)
             for name in names
+            if name != "registered_model_meta"  # MLflow adds it to what it downloads.
         ),
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tsc_mlflow::{
     DatasetInfo, DeploymentStage, Error, Experiment, MlflowConfig, MlflowTracker, ModelRegistry, ModelUri,
-    NonFinite, Run, RunStatus, Tracker, VersionInfo, packaging,
+    NonFinite, RunStatus, Tracker, VersionInfo, packaging,
 };
 
 use real::{Server, python, read_back, run_python};
@@ -269,7 +269,7 @@ fn another_process_finds_the_model(server: &Server, folder: &std::path::Path, tr
     let version = tracker.latest(MODEL, DeploymentStage::Staging).unwrap().unwrap();
     let other = MlflowTracker::open(&config(&server.uri, folder)).unwrap();
     assert_eq!(other.latest(MODEL, DeploymentStage::Staging).unwrap(), Some(version.clone()));
-    for uri in [version.source.0, format!("models:/{MODEL}@staging"), format!("models:/{MODEL}/1")] {
+    for uri in [version.source.0.clone(), format!("models:/{MODEL}@staging"), format!("models:/{MODEL}/1")] {
         let into = tempfile::tempdir().unwrap();
         other.fetch(&ModelUri(uri.clone()), into.path()).unwrap();
         let bundle = into.path().join(packaging::BUNDLE_FOLDER);
@@ -347,6 +347,18 @@ fn a_deleted_experiment_comes_back(python: &str, server: &Server, folder: &std::
     assert_eq!(experiment["runs"].as_array().unwrap().iter().filter(live).count(), 8 + 3);
 }
 
+// Started by the test below as a process of its own, which ends in the middle of a run.
+#[test]
+fn a_process_that_is_cut_short() {
+    let (Ok(uri), Ok(folder)) = (std::env::var("TSC_TEST_URI"), std::env::var("TSC_TEST_FOLDER")) else { return };
+    let config = MlflowConfig { experiment_name: "Outage".into(), ..config(&uri, folder.as_ref()) };
+    let tracker = MlflowTracker::open(&config).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "cut short").unwrap();
+    run.log_metrics(0, &[("m", 1.0)]).unwrap();
+    assert!(tracker.flush(WAIT).spooled > 0);
+    std::process::exit(7);
+}
+
 fn f14_a_dead_server_costs_nothing_and_loses_nothing(python: &str, server: &Server, folder: &std::path::Path) {
     server.stop();
     let config = named(server, folder, "Outage");
@@ -361,16 +373,18 @@ fn f14_a_dead_server_costs_nothing_and_loses_nothing(python: &str, server: &Serv
         assert!(report.spooled > 60 && report.last_error.is_some(), "{report:?}");
         let error: Error = tracker.register(MODEL, &uri, &VersionInfo::default()).unwrap_err();
         assert!(error.is_transient());
-        // A run whose process ends before it does.
-        let mut open = tracker.start_run(Experiment::Training, "cut short").unwrap();
-        open.log_metrics(0, &[("m", 1.0)]).unwrap();
-        std::mem::forget(open);
-        tracker.flush(WAIT);
         let closed = Instant::now();
         drop(tracker);
         assert!(closed.elapsed() < Duration::from_secs(1));
         uri
     };
+    let killed = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_process_that_is_cut_short", "--nocapture"])
+        .envs([("TSC_TEST_URI", server.uri.as_str()), ("TSC_TEST_FOLDER", folder.to_str().unwrap())])
+        .status()
+        .unwrap();
+    assert_eq!(killed.code(), Some(7));
+
     server.start_again(python);
     let tracker = MlflowTracker::open(&config).unwrap();
     let report = tracker.replay(WAIT);
@@ -380,6 +394,8 @@ fn f14_a_dead_server_costs_nothing_and_loses_nothing(python: &str, server: &Serv
     let runs = seen["experiments"]["Outage-Training"]["runs"].as_array().unwrap();
     assert_eq!(runs.iter().filter(|run| run["status"] == "FINISHED").count(), 7);
     assert_eq!(runs.iter().filter(|run| run["parent"] == "Pipeline").count(), 6);
+    let cut = runs.iter().find(|run| run["name"] == "cut short").unwrap();
+    assert_eq!((&cut["status"], &cut["latest"]), (&json!("FAILED"), &json!({"m": 1.0})));
     let child = runs.iter().find(|run| run["name"] == "Resource-LGB").unwrap();
     assert_eq!(child["history"]["eval/rmse"].as_array().unwrap().len(), 3);
     tracker.register("Outage", &uri, &VersionInfo::default()).unwrap();

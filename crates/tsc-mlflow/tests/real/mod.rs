@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The interpreter, or `None` after saying why there is none.
-pub fn python() -> Option<String> {
+pub(crate) fn python() -> Option<String> {
     if let Ok(python) = std::env::var("TSC_MLFLOW_PYTHON") {
         return Some(python);
     }
@@ -20,7 +20,7 @@ pub fn python() -> Option<String> {
 }
 
 /// Runs a script of this folder and returns what it prints.
-pub fn run_python(python: &str, script: &str, arguments: &[&str]) -> String {
+pub(crate) fn run_python(python: &str, script: &str, arguments: &[&str]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
     let output = Command::new(python).arg(script).args(arguments).envs(QUIET).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -28,7 +28,7 @@ pub fn run_python(python: &str, script: &str, arguments: &[&str]) -> String {
 }
 
 /// Everything in a store, as the Python client sees it.
-pub fn read_back(python: &str, uri: &str, more: &[&str]) -> Value {
+pub(crate) fn read_back(python: &str, uri: &str, more: &[&str]) -> Value {
     let text = run_python(python, "read_back.py", &[&[uri], more].concat());
     let json = text.lines().rev().find(|line| line.starts_with('{')).unwrap();
     serde_json::from_str(json).unwrap()
@@ -41,15 +41,15 @@ const QUIET: [(&str, &str); 3] = [
 ];
 
 /// `mlflow server` on a free port of this machine, in its own process group.
-pub struct Server {
-    pub uri: String,
+pub(crate) struct Server {
+    pub(crate) uri: String,
     port: u16,
     folder: tempfile::TempDir,
     process: Mutex<Option<Child>>,
 }
 
 impl Server {
-    pub fn start(python: &str) -> Self {
+    pub(crate) fn start(python: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let server = Self {
             uri: format!("http://127.0.0.1:{port}"),
@@ -62,7 +62,7 @@ impl Server {
     }
 
     /// Starts the server on the same database and port.
-    pub fn start_again(&self, python: &str) {
+    pub(crate) fn start_again(&self, python: &str) {
         let root = self.folder.path();
         let log = std::fs::File::create(root.join("server.log")).unwrap();
         let bin = PathBuf::from(python).parent().unwrap().to_path_buf();
@@ -102,7 +102,7 @@ impl Server {
     }
 
     /// Ends the server and its workers, and nothing else.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let Some(mut child) = self.process.lock().unwrap().take() else { return };
         let group = format!("-{}", child.id());
         Command::new("kill").args(["-KILL", "--", &group]).status().unwrap();
