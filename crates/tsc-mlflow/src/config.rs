@@ -44,12 +44,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: Millis(2_000),
-            request: Millis(30_000),
-            finish: Millis(5_000),
-            interval: Millis(500),
-        }
+        Self { connect: Millis(2_000), request: Millis(30_000), finish: Millis(5_000), interval: Millis(500) }
     }
 }
 

@@ -85,6 +85,7 @@ pub(crate) enum TrackingError {
     Dataset { field: &'static str, length: usize, unit: &'static str, bound: usize },
     #[error("{action} {}", path.display())]
     File { action: &'static str, path: PathBuf, source: std::io::Error },
+    #[cfg(feature = "sqlite")]
     #[error("{} is {problem}", path.display())]
     Database { path: PathBuf, problem: String },
     #[cfg(feature = "sqlite")]
@@ -111,6 +112,7 @@ impl TrackingError {
             Self::Path(_) => "TSC-TRK-005",
             Self::Dataset { .. } => "TSC-TRK-006",
             Self::File { .. } => "TSC-TRK-007",
+            #[cfg(feature = "sqlite")]
             Self::Database { .. } => "TSC-TRK-008",
             #[cfg(feature = "sqlite")]
             Self::Sqlite { .. } => "TSC-TRK-008",
@@ -135,6 +137,7 @@ impl TrackingError {
             Self::Path(_) => "use a path such as report/report.html, without .. and without a leading /",
             Self::Dataset { .. } => "shorten the field",
             Self::File { .. } => "check that the path exists, its permissions and the space left",
+            #[cfg(feature = "sqlite")]
             Self::Database { .. } => "use another database, or bring it up to date with `mlflow db upgrade`",
             #[cfg(feature = "sqlite")]
             Self::Sqlite { .. } => "check permissions and space left, and that no process holds the database",

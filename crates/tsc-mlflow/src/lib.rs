@@ -1,5 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(any(feature = "rest", feature = "sqlite")),
+    allow(dead_code, unused_imports, reason = "without a store only configuration and packages are left")
+)]
 
 mod clock;
 mod config;

@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn keys_that_mlflow_takes_are_taken() {
-        for key in ["rmse", "cluster_0/holdout/rmse", "a b", "tsc.run_key", "a:b", "größe", &"k".repeat(250)] {
+        for key in ["rmse", "cluster_0/holdout/rmse", "a b", "tsc.run_key", "a:b", "größe", &"k".repeat(250)]
+        {
             assert!(check_key("metric", key).is_ok(), "{key}");
         }
     }

@@ -132,15 +132,26 @@ mod tests {
             let error = locate(Some(uri)).unwrap_err();
             assert_eq!(error.kind(), tsc_core::ErrorKind::InvalidConfig, "{uri}");
             let text = error.to_string();
-            assert!(text.contains("sqlite:///") && text.contains("http(s)://") && text.contains(uri), "{text}");
+            assert!(
+                text.contains("sqlite:///") && text.contains("http(s)://") && text.contains(uri),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn uris_without_a_place_are_refused() {
         let bad = [
-            "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///a.db?x=1", "http://", "https:///x",
-            "postgresql://u:p@h/db", "databricks:", "off", "",
+            "sqlite://",
+            "sqlite:///",
+            "sqlite:///:memory:",
+            "sqlite:///a.db?x=1",
+            "http://",
+            "https:///x",
+            "postgresql://u:p@h/db",
+            "databricks:",
+            "off",
+            "",
         ];
         for uri in bad {
             let error = locate(Some(uri)).unwrap_err();

@@ -58,7 +58,8 @@ mod tests {
         assert_eq!(parse("models:/A-Pipeline/3"), Some(ModelRef::Version("A-Pipeline".into(), 3)));
         assert_eq!(parse("models:/A@production"), Some(ModelRef::Alias("A".into(), "production".into())));
         assert_eq!(parse("models:/A/Production"), Some(ModelRef::Stage("A".into(), "Production".into())));
-        for bad in ["", "models:/", "models:/A", "models:/A/", "models:/A/b/c", "s3://x", "models:/m-../x/y"] {
+        for bad in ["", "models:/", "models:/A", "models:/A/", "models:/A/b/c", "s3://x", "models:/m-../x/y"]
+        {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

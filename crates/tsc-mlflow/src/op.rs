@@ -115,8 +115,11 @@ impl Blob {
             Blob::Bytes(bytes) => Ok(Arc::clone(bytes)),
             Blob::Stored { folder, sha256 } => {
                 let path = folder.join(sha256);
-                let bytes = std::fs::read(&path)
-                    .map_err(|source| TrackingError::File { action: "reading", path: path.clone(), source })?;
+                let bytes = std::fs::read(&path).map_err(|source| TrackingError::File {
+                    action: "reading",
+                    path: path.clone(),
+                    source,
+                })?;
                 if key::sha256(&bytes) != *sha256 {
                     let problem = format!("{} is damaged, it cannot be sent", path.display());
                     return Err(TrackingError::NotStored(problem).into());

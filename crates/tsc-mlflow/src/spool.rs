@@ -76,13 +76,14 @@ impl Spool {
     /// Runs that processes which are gone left behind, oldest first.
     pub(crate) fn orphans(&self) -> Vec<Orphan> {
         let Ok(entries) = std::fs::read_dir(&self.root) else { return Vec::new() };
-        let mut orphans: Vec<Orphan> =
-            entries.flatten().filter_map(|entry| adopt(entry.path())).collect();
-        orphans.sort_by(|a, b| (a.run.start_time, a.run.parent.is_some(), &a.run.key).cmp(&(
-            b.run.start_time,
-            b.run.parent.is_some(),
-            &b.run.key,
-        )));
+        let mut orphans: Vec<Orphan> = entries.flatten().filter_map(|entry| adopt(entry.path())).collect();
+        orphans.sort_by(|a, b| {
+            (a.run.start_time, a.run.parent.is_some(), &a.run.key).cmp(&(
+                b.run.start_time,
+                b.run.parent.is_some(),
+                &b.run.key,
+            ))
+        });
         orphans
     }
 }
@@ -179,8 +180,7 @@ impl SpooledRun {
 
     /// Removes the run from disk.
     pub(crate) fn remove(self) -> Result<()> {
-        std::fs::remove_dir_all(&self.folder)
-            .map_err(|source| file_error("removing", &self.folder, source))
+        std::fs::remove_dir_all(&self.folder).map_err(|source| file_error("removing", &self.folder, source))
     }
 }
 

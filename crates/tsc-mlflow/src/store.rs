@@ -52,6 +52,9 @@ pub(crate) trait TrackingStore: fmt::Debug + Send + Sync {
     /// Whether what is sent is first written to the spool: true where a process boundary lies between.
     fn write_ahead(&self) -> bool;
 
+    /// Values that are delivered together: one request, or one transaction.
+    fn chunk(&self) -> usize;
+
     /// Whether the store answers; costs one small request.
     fn probe(&self) -> Result<()>;
 
@@ -89,13 +92,17 @@ pub(crate) struct Promotion<'a> {
 }
 
 impl Promotion<'_> {
+    fn when(&self) -> String {
+        format!("{} UTC", crate::clock::utc(self.at))
+    }
+
     /// Tags of the promoted version, and those of the one it replaces.
     pub(crate) fn tags(&self) -> Vec<(u64, &'static str, String)> {
         let number = self.version.version;
-        let mut tags = vec![(number, "tsc.promoted_at", self.at.to_string())];
+        let mut tags = vec![(number, "tsc.promoted_at", self.when())];
         if let Some(previous) = self.previous.filter(|p| *p != number) {
             tags.push((number, "tsc.previous_version", previous.to_string()));
-            tags.push((previous, "tsc.retired_at", self.at.to_string()));
+            tags.push((previous, "tsc.retired_at", self.when()));
         }
         tags
     }

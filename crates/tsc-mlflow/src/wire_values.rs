@@ -7,6 +7,14 @@ use tsc_core::DatasetInfo;
 
 use crate::op::{NewModel, NewRun};
 
+/// Tags of a new experiment: what it is for, and that the UI shows training runs and not chat traces.
+pub(crate) fn experiment_tags(note: &str) -> Vec<(String, String)> {
+    vec![
+        ("mlflow.experimentKind".into(), "custom_model_development".into()),
+        ("mlflow.note.content".into(), note.into()),
+    ]
+}
+
 /// Where the data came from is the caller's business; what is recorded is that code produced it.
 pub(crate) const DATASET_SOURCE_TYPE: &str = "code";
 

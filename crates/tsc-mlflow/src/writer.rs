@@ -11,7 +11,6 @@ use crate::clock;
 use crate::counters::{Counters, add};
 use crate::error::RestError;
 use crate::inbox::{Entry, Inbox};
-use crate::limits::BATCH;
 use crate::op::{NewRun, Op};
 use crate::spool::{Spool, SpooledRun};
 use crate::store::{Attempt, TrackingStore};
@@ -117,10 +116,7 @@ impl Writer {
     /// When to work although nothing new is queued.
     fn due(&self) -> Option<Instant> {
         let waiting = |open: &OpenRun| open.backlog.is_some() || !open.pending.is_empty();
-        self.runs
-            .values()
-            .any(waiting)
-            .then(|| self.breaker.open_until.unwrap_or_else(clock::instant))
+        self.runs.values().any(waiting).then(|| self.breaker.open_until.unwrap_or_else(clock::instant))
     }
 
     /// Takes over what processes that are gone left in the spool.
@@ -248,14 +244,7 @@ enum Progress {
 
 impl OpenRun {
     fn new(run: Arc<NewRun>) -> Self {
-        Self {
-            run,
-            pending: Vec::new(),
-            spooled: None,
-            backlog: None,
-            attempt: Attempt::First,
-            rejected: 0,
-        }
+        Self { run, pending: Vec::new(), spooled: None, backlog: None, attempt: Attempt::First, rejected: 0 }
     }
 
     fn begin_spool(&mut self, spool: &Spool, counters: &Counters) -> bool {
@@ -304,7 +293,7 @@ impl OpenRun {
     ) -> Result<Progress, Error> {
         loop {
             let replaying = self.backlog.is_some();
-            let chunk = self.next_chunk()?;
+            let chunk = self.next_chunk(store.chunk())?;
             if chunk.is_empty() {
                 return Ok(Progress::Open);
             }
@@ -327,7 +316,9 @@ impl OpenRun {
                 *backlog = backlog.saturating_sub(stored);
             }
             let ended = ops[..done].iter().any(|op| matches!(op, Op::Finish { .. }));
-            if let (Some(spooled), Some(end)) = (&mut self.spooled, ends[..done].iter().rev().find_map(|e| *e)) {
+            if let (Some(spooled), Some(end)) =
+                (&mut self.spooled, ends[..done].iter().rev().find_map(|e| *e))
+            {
                 // A cursor that is not saved costs a second delivery, which changes nothing.
                 if let Err(error) = spooled.acknowledge(end) {
                     counters.loss(error.to_string());
@@ -351,10 +342,10 @@ impl OpenRun {
         }
     }
 
-    /// About one request's worth of what comes next: from disk if there is a backlog.
-    fn next_chunk(&mut self) -> Result<Vec<(Op, Option<u64>)>, Error> {
+    /// About `size` values of what comes next: from disk if there is a backlog.
+    fn next_chunk(&mut self, size: usize) -> Result<Vec<(Op, Option<u64>)>, Error> {
         if let (Some(_), Some(spooled)) = (self.backlog, &self.spooled) {
-            let ops = spooled.unsent(BATCH)?;
+            let ops = spooled.unsent(size)?;
             if !ops.is_empty() {
                 return Ok(ops.into_iter().map(|(op, end)| (op, Some(end))).collect());
             }
@@ -363,7 +354,7 @@ impl OpenRun {
         let mut weight = 0;
         let fits = |(op, _): &&(Op, Option<u64>)| {
             weight += op.weight();
-            weight <= BATCH
+            weight <= size
         };
         let count = self.pending.iter().take_while(fits).count();
         Ok(self.pending.drain(..count.max(1).min(self.pending.len())).collect())

@@ -1,12 +1,13 @@
 //! The embedded store through the public interface.
-#![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![expect(clippy::disallowed_methods, reason = "these tests are about waiting")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tsc_mlflow::{
-    Degradation, DeploymentStage, Experiment, MlflowConfig, MlflowTracker, ModelRegistry, ModelUri, RunStatus,
-    Tracker, VersionInfo,
+    Degradation, DeploymentStage, Experiment, MlflowConfig, MlflowTracker, ModelRegistry, ModelUri,
+    RunStatus, Tracker, VersionInfo,
 };
 
 const WAIT: Duration = Duration::from_secs(30);
@@ -45,7 +46,10 @@ fn a_run_that_is_dropped_is_failed_and_a_parent_takes_its_children_along() {
     assert_eq!(error.code(), "TSC-TRK-004");
     drop(child);
     tracker.flush(WAIT);
-    assert_eq!(count(folder.path(), "SELECT COUNT(*) FROM runs WHERE status = 'FAILED' AND name = 'dropped'"), 1);
+    assert_eq!(
+        count(folder.path(), "SELECT COUNT(*) FROM runs WHERE status = 'FAILED' AND name = 'dropped'"),
+        1
+    );
     assert_eq!(count(folder.path(), "SELECT COUNT(*) FROM runs WHERE status = 'FINISHED'"), 2);
     assert_eq!(count(folder.path(), "SELECT COUNT(*) FROM runs WHERE end_time IS NULL"), 0);
 }
@@ -165,9 +169,13 @@ fn f06_a_version_is_readable_after_it_is_registered_and_promoted() {
     let version = tracker.register(&name, &uri, &info).unwrap();
     tracker.promote(&version, DeploymentStage::Staging).unwrap();
     assert_eq!(tracker.latest(&name, DeploymentStage::Staging).unwrap(), Some(version));
-    for uri in [&uri.0, "models:/TimeSeries-Clustering-Pipeline@staging", "models:/TimeSeries-Clustering-Pipeline/1",
-        "models:/TimeSeries-Clustering-Pipeline/Staging", "models:/TimeSeries-Clustering-Pipeline/latest"]
-    {
+    for uri in [
+        &uri.0,
+        "models:/TimeSeries-Clustering-Pipeline@staging",
+        "models:/TimeSeries-Clustering-Pipeline/1",
+        "models:/TimeSeries-Clustering-Pipeline/Staging",
+        "models:/TimeSeries-Clustering-Pipeline/latest",
+    ] {
         let into = tempfile::tempdir().unwrap();
         tracker.fetch(&ModelUri(uri.into()), into.path()).unwrap();
         assert_eq!(std::fs::read_to_string(into.path().join("file.txt")).unwrap(), "content", "{uri}");

@@ -38,6 +38,7 @@ def model(model_id):
     return {
         "name": logged.name,
         "status": str(logged.status),
+        "versions": [[v["name"], int(v["version"])] for v in json.loads(logged.tags.get("mlflow.modelVersions", "[]"))],
         "op_key": logged.tags.get("tsc.op_key"),
         "source_run": client.get_run(logged.source_run_id).info.run_name,
         "files": sorted(
@@ -96,6 +97,7 @@ for experiment in client.search_experiments(view_type=ViewType.ALL):
         )
     out["experiments"][experiment.name] = {
         "stage": experiment.lifecycle_stage,
+        "kind": experiment.tags.get("mlflow.experimentKind"),
         "note": experiment.tags.get("mlflow.note.content"),
         "runs": sorted(described, key=lambda run: (run["start"], run["name"])),
     }

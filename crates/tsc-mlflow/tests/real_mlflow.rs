@@ -2,7 +2,9 @@
 //!
 //! `TSC_MLFLOW_PYTHON` names an interpreter with `mlflow==3.17.2` and `lightgbm`. Without it these
 //! tests say so and pass, except where `CI=true`.
-#![cfg(all(feature = "sqlite", feature = "rest"))]
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![expect(clippy::disallowed_methods, reason = "these tests are about waiting")]
+#![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod real;
 
@@ -90,9 +92,11 @@ fn assert_everything_is_there(seen: &Value) {
     for suffix in ["Training", "Batch-Processing", "Retraining"] {
         let experiment = &seen["experiments"][format!("TimeSeries-Clustering-{suffix}")];
         assert_eq!(experiment["stage"], "active", "{seen}");
+        assert_eq!(experiment["kind"], "custom_model_development");
         assert!(!experiment["note"].as_str().unwrap().is_empty());
         let runs = experiment["runs"].as_array().unwrap();
-        let named = |name: &str| runs.iter().find(|run| run["name"] == name).unwrap_or_else(|| panic!("{name}"));
+        let named =
+            |name: &str| runs.iter().find(|run| run["name"] == name).unwrap_or_else(|| panic!("{name}"));
         let parent = named("Pipeline");
         assert_eq!(parent["status"], "FINISHED");
         assert_eq!(parent["parent"], Value::Null);
@@ -117,6 +121,8 @@ fn assert_everything_is_there(seen: &Value) {
         let model = &parent["models"][0];
         assert_eq!((&model["name"], &model["status"]), (&json!("pipeline"), &json!("READY")));
         assert_eq!(model["source_run"], "Pipeline");
+        let registered = if suffix == "Training" { json!([[MODEL, 1]]) } else { json!([]) };
+        assert_eq!(model["versions"], registered);
         assert_eq!(
             model["files"],
             json!(["MLmodel", "data/bundle/manifest.json", "data/bundle/models/pooled.txt"])
@@ -228,7 +234,8 @@ fn python_predicts_the_same_bits_from_a_packaged_booster() {
         crate_version: "0.1.0".into(),
     };
     packaging::write_pipeline_model(&bundle, &folder.path().join("pipeline"), &model).unwrap();
-    let flavor: Value = serde_json::from_str(&run_python(&python, "load_models.py", &["bundle", &path("pipeline")])).unwrap();
+    let flavor: Value =
+        serde_json::from_str(&run_python(&python, "load_models.py", &["bundle", &path("pipeline")])).unwrap();
     assert_eq!(
         flavor,
         json!({"code": null, "content_hash": "it's", "crate_version": "0.1.0", "data": "data/bundle", "model_version": 3})
@@ -245,7 +252,10 @@ fn a_real_server_keeps_everything_through_outages_and_bad_values() {
     log_everything(&tracker, folder.path());
     assert_everything_is_there(&read_back(&python, &server.uri, &[MODEL]));
     let spooled = std::fs::read_dir(folder.path().join("spool")).unwrap().flatten();
-    assert!(spooled.flat_map(|target| std::fs::read_dir(target.path()).unwrap()).next().is_none(), "delivered runs leave the spool");
+    assert!(
+        spooled.flat_map(|target| std::fs::read_dir(target.path()).unwrap()).next().is_none(),
+        "delivered runs leave the spool"
+    );
 
     suites_pass(&server, folder.path());
     another_process_finds_the_model(&server, folder.path(), &tracker);
@@ -288,7 +298,8 @@ fn one_bad_value_costs_only_itself(python: &str, server: &Server, folder: &std::
     // Somebody else sets a parameter that this process then sets otherwise.
     run_python(python, "change_run.py", &[&server.uri, "param", run.id(), "b", "theirs"]);
     let params: Vec<(String, usize)> = (0..60).map(|n| (format!("p{n}"), n)).collect();
-    let mut all: Vec<(&str, &dyn std::fmt::Display)> = params.iter().map(|(k, v)| (k.as_str(), v as _)).collect();
+    let mut all: Vec<(&str, &dyn std::fmt::Display)> =
+        params.iter().map(|(k, v)| (k.as_str(), v as _)).collect();
     all.insert(30, ("b", &"ours"));
     run.log_params(&all).unwrap();
     let names: Vec<String> = (0..1_001).map(|n| format!("m{n}")).collect();
@@ -316,7 +327,11 @@ fn eight_trackers_agree_on_a_new_experiment(server: &Server, folder: &std::path:
         for _ in 0..8 {
             scope.spawn(|| {
                 let tracker = MlflowTracker::open(&named(server, folder, "Crowd")).unwrap();
-                tracker.start_run(Experiment::Training, "Pipeline").unwrap().finish(RunStatus::Finished).unwrap();
+                tracker
+                    .start_run(Experiment::Training, "Pipeline")
+                    .unwrap()
+                    .finish(RunStatus::Finished)
+                    .unwrap();
                 let report = tracker.flush(WAIT);
                 assert!(!report.is_degraded() && report.queued == 0, "{report:?}");
             });
@@ -350,7 +365,9 @@ fn a_deleted_experiment_comes_back(python: &str, server: &Server, folder: &std::
 // Started by the test below as a process of its own, which ends in the middle of a run.
 #[test]
 fn a_process_that_is_cut_short() {
-    let (Ok(uri), Ok(folder)) = (std::env::var("TSC_TEST_URI"), std::env::var("TSC_TEST_FOLDER")) else { return };
+    let (Ok(uri), Ok(folder)) = (std::env::var("TSC_TEST_URI"), std::env::var("TSC_TEST_FOLDER")) else {
+        return;
+    };
     let config = MlflowConfig { experiment_name: "Outage".into(), ..config(&uri, folder.as_ref()) };
     let tracker = MlflowTracker::open(&config).unwrap();
     let mut run = tracker.start_run(Experiment::Training, "cut short").unwrap();
@@ -359,7 +376,11 @@ fn a_process_that_is_cut_short() {
     std::process::exit(7);
 }
 
-fn f14_a_dead_server_costs_nothing_and_loses_nothing(python: &str, server: &Server, folder: &std::path::Path) {
+fn f14_a_dead_server_costs_nothing_and_loses_nothing(
+    python: &str,
+    server: &Server,
+    folder: &std::path::Path,
+) {
     server.stop();
     let config = named(server, folder, "Outage");
     let uri = {

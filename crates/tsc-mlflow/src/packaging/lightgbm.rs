@@ -39,7 +39,8 @@ pub fn write_lightgbm_model(model_text: &str, feature_names: &[String], out_dir:
     write(
         out_dir,
         "python_env.yaml",
-        format!("python: '{PYTHON}'\nbuild_dependencies:\n- pip\ndependencies:\n- -r requirements.txt\n").as_bytes(),
+        format!("python: '{PYTHON}'\nbuild_dependencies:\n- pip\ndependencies:\n- -r requirements.txt\n")
+            .as_bytes(),
     )?;
     let conda = format!(
         "name: mlflow-env\nchannels:\n- conda-forge\ndependencies:\n- python={PYTHON}\n- pip\n- pip:\n  - -r \
@@ -64,10 +65,8 @@ fn n_features(model_text: &str) -> Result<usize> {
 }
 
 fn mlmodel(feature_names: &[String]) -> String {
-    let inputs: Vec<_> = feature_names
-        .iter()
-        .map(|name| json!({"type": "double", "name": name, "required": true}))
-        .collect();
+    let inputs: Vec<_> =
+        feature_names.iter().map(|name| json!({"type": "double", "name": name, "required": true})).collect();
     let inputs = serde_json::Value::from(inputs).to_string();
     let outputs = r#"[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1]}}]"#;
     format!(

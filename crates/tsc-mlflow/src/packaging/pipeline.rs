@@ -66,10 +66,7 @@ mod tests {
         }
         write_pipeline_model(&bundle, &out, &PipelineModel::default()).unwrap();
         let paths: Vec<String> = read_folder(&out).unwrap().into_iter().map(|(path, _)| path).collect();
-        assert_eq!(
-            paths,
-            ["MLmodel", "data/bundle/manifest.json", "data/bundle/models/target/pooled.txt"]
-        );
+        assert_eq!(paths, ["MLmodel", "data/bundle/manifest.json", "data/bundle/models/target/pooled.txt"]);
     }
 
     #[test]

@@ -16,7 +16,10 @@ impl std::fmt::Debug for Authorization {
 }
 
 /// Basic from the uri, else basic from the environment, else a bearer token, else nothing.
-pub(super) fn authorization(uri: &str, var: &dyn Fn(&str) -> Option<String>) -> Result<Option<Authorization>> {
+pub(super) fn authorization(
+    uri: &str,
+    var: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Authorization>> {
     let set = |name: &str| var(name).filter(|value| !value.is_empty());
     let refuse = |name: &str, problem: &str| {
         let uri = location::without_credentials(uri);
@@ -32,7 +35,8 @@ pub(super) fn authorization(uri: &str, var: &dyn Fn(&str) -> Option<String>) -> 
             return refuse(name, "is set and not supported; certificates of the system are used");
         }
     }
-    let basic = |user: &str, password: &str| format!("Basic {}", base64(format!("{user}:{password}").as_bytes()));
+    let basic =
+        |user: &str, password: &str| format!("Basic {}", base64(format!("{user}:{password}").as_bytes()));
     let header = if let Some((user, password)) = location::credentials(uri) {
         basic(&user, &password)
     } else if let (Some(user), Some(password)) =
@@ -54,7 +58,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let word = group.iter().fold(0_u32, |word, byte| (word << 8) | u32::from(*byte)) << (8 * (3 - group.len()));
+        let word =
+            group.iter().fold(0_u32, |word, byte| (word << 8) | u32::from(*byte)) << (8 * (3 - group.len()));
         for i in 0..4 {
             let digit = usize::try_from((word >> (18 - 6 * i)) & 63).unwrap_or(0);
             text.push(if i <= group.len() { char::from(DIGITS[digit]) } else { '=' });
@@ -70,7 +75,14 @@ mod tests {
     // RFC 4648, section 10.
     #[test]
     fn base64_has_the_published_test_vectors() {
-        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
+        let cases = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+        ];
         for (plain, coded) in cases {
             assert_eq!(base64(plain.as_bytes()), coded);
         }

@@ -101,7 +101,12 @@ fn items(ops: &[Op]) -> Vec<Item<'_>> {
             }
             Op::Tags(pairs) => tags.extend(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
             Op::Metrics { at, step, values } => metrics.extend(values.iter().map(|metric| {
-                Item::Metric(MetricItem { key: &metric.key, value: metric.value, timestamp: *at, step: *step })
+                Item::Metric(MetricItem {
+                    key: &metric.key,
+                    value: metric.value,
+                    timestamp: *at,
+                    step: *step,
+                })
             })),
             _ => {}
         }
@@ -116,7 +121,8 @@ fn cuts(items: &[Item<'_>]) -> Vec<usize> {
     let mut cuts = Vec::new();
     let (mut total, mut params, mut tags, mut bytes) = (0, 0, 0, 0);
     for (i, item) in items.iter().enumerate() {
-        let (param, tag) = (usize::from(matches!(item, Item::Param(_))), usize::from(matches!(item, Item::Tag(_))));
+        let (param, tag) =
+            (usize::from(matches!(item, Item::Param(_))), usize::from(matches!(item, Item::Tag(_))));
         let full = total + 1 > BATCH
             || params + param > BATCH_PARAMS
             || tags + tag > BATCH_PARAMS

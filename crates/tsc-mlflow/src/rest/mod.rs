@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tsc_core::{Experiment, ModelVersion, Result, VersionInfo};
 
 use crate::config::MlflowConfig;
+use crate::limits::BATCH;
 use crate::model_uri::ModelRef;
 use crate::op::{NewRun, Op};
 use crate::store::{Attempt, Delivery, Promotion, StoredVersion, TrackingStore};
@@ -73,6 +74,10 @@ impl RestStore {
 impl TrackingStore for RestStore {
     fn write_ahead(&self) -> bool {
         true
+    }
+
+    fn chunk(&self) -> usize {
+        BATCH
     }
 
     fn probe(&self) -> Result<()> {

@@ -32,8 +32,7 @@ impl RestStore {
         match self.deliver_rest(run, &known, ops, attempt, &mut delivery) {
             Ok(()) => delivery.done = ops.len(),
             Err(error) => {
-                delivery =
-                    Delivery { done: usize::from(starts), fault: Some(error), ..Delivery::default() };
+                delivery = Delivery { done: usize::from(starts), fault: Some(error), ..Delivery::default() };
             }
         }
         delivery
@@ -66,17 +65,21 @@ impl RestStore {
                     RunStatus::Failed => "FAILED",
                 };
                 let body = json!({"run_id": known.id, "status": status, "end_time": at});
-                keep(self.client.post::<Nothing>("runs/update", &body).map(drop).map_err(Into::into), op, delivery)?;
+                keep(
+                    self.client.post::<Nothing>("runs/update", &body).map(drop).map_err(Into::into),
+                    op,
+                    delivery,
+                )?;
             }
         }
         Ok(())
     }
 
     fn start(&self, run: &NewRun, attempt: Attempt) -> Result<Option<KnownRun>> {
-        if attempt == Attempt::Again {
-            if let Some(known) = self.find(&run.key, &run.experiment)? {
-                return Ok(Some(known));
-            }
+        if attempt == Attempt::Again
+            && let Some(known) = self.find(&run.key, &run.experiment)?
+        {
+            return Ok(Some(known));
         }
         let parent = match &run.parent {
             Some(key) => self.find(key, &run.experiment)?.map(|parent| parent.id),
@@ -148,13 +151,12 @@ impl RestStore {
         if let Some(id) = lock(&self.known).experiments.get(name) {
             return Ok(id.clone());
         }
-        let get = || {
-            self.client.get::<ExperimentAnswer>("experiments/get-by-name", &[("experiment_name", name)])
-        };
+        let get =
+            || self.client.get::<ExperimentAnswer>("experiments/get-by-name", &[("experiment_name", name)]);
         let found = match get() {
             Err(error) if error.has_code("RESOURCE_DOES_NOT_EXIST") => {
-                let note = [("mlflow.note.content".to_owned(), note.to_owned())];
-                let body = json!({"name": name, "tags": tags(&note)});
+                let own = wire_values::experiment_tags(note);
+                let body = json!({"name": name, "tags": tags(&own)});
                 match self.client.post::<ExperimentId>("experiments/create", &body) {
                     Ok(created) => return Ok(self.remember_experiment(name, created.experiment_id)),
                     // Another process was quicker.

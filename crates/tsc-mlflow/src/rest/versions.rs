@@ -49,7 +49,8 @@ impl RestStore {
             // The answer may have been lost after the version was made.
             Err(error) if error.is_transient() => {
                 let filter = format!("name = '{name}' and tags.`tsc.op_key` = '{op_key}'");
-                let made = self.search_versions(&filter).ok().and_then(|versions| versions.into_iter().next());
+                let made =
+                    self.search_versions(&filter).ok().and_then(|versions| versions.into_iter().next());
                 made.map(|version| version.version).ok_or_else(|| error.into())
             }
             Err(error) => Err(error.into()),
@@ -73,7 +74,8 @@ impl RestStore {
 
     pub(super) fn get_version(&self, name: &str, version: u64) -> Result<Option<StoredVersion>> {
         let number = version.to_string();
-        match self.client.get::<VersionAnswer>("model-versions/get", &[("name", name), ("version", &number)]) {
+        match self.client.get::<VersionAnswer>("model-versions/get", &[("name", name), ("version", &number)])
+        {
             Ok(answer) => Ok(Some(stored(answer.model_version))),
             Err(error) if error.has_code("RESOURCE_DOES_NOT_EXIST") => Ok(None),
             Err(error) => Err(error.into()),
@@ -81,7 +83,8 @@ impl RestStore {
     }
 
     pub(super) fn get_alias(&self, name: &str, alias: &str) -> Result<Option<ModelVersion>> {
-        match self.client.get::<VersionAnswer>("registered-models/alias", &[("name", name), ("alias", alias)]) {
+        match self.client.get::<VersionAnswer>("registered-models/alias", &[("name", name), ("alias", alias)])
+        {
             Ok(answer) => Ok(Some(stored(answer.model_version).version)),
             // An unknown alias is an invalid parameter to MLflow, an unknown model a missing resource.
             Err(error)

@@ -48,7 +48,10 @@ fn what_is_not_acknowledged_comes_back_after_the_process() {
     assert_eq!(ops[0].0, metric(2));
     let Op::Artifact { content, .. } = &ops[1].0 else { panic!("the artifact is the last operation") };
     assert_eq!(&content.read().unwrap()[..], b"hello");
-    assert!(Spool::new(folder.path(), "http://other").orphans().is_empty(), "another server's spool is not ours");
+    assert!(
+        Spool::new(folder.path(), "http://other").orphans().is_empty(),
+        "another server's spool is not ours"
+    );
 }
 
 #[test]

@@ -49,27 +49,24 @@ const NEEDED: [(&str, &str); 15] = [
 pub(super) fn check(db: &Connection, path: &std::path::Path) -> Result<(), TrackingError> {
     let refuse = |problem: String| Err(TrackingError::Database { path: path.into(), problem });
     let sql = |source| TrackingError::Sqlite { action: "reading the schema", path: path.into(), source };
-    let revision: Option<String> = match db
-        .query_row("SELECT version_num FROM alembic_version", [], |row| row.get(0))
-    {
-        Ok(revision) => Some(revision),
-        Err(rusqlite::Error::QueryReturnedNoRows) => None,
-        Err(error) if error.to_string().contains("no such table") => None,
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
-            return refuse("no SQLite database".into());
-        }
-        Err(error) => return Err(sql(error)),
-    };
+    let revision: Option<String> =
+        match db.query_row("SELECT version_num FROM alembic_version", [], |row| row.get(0)) {
+            Ok(revision) => Some(revision),
+            Err(rusqlite::Error::QueryReturnedNoRows) => None,
+            Err(error) if error.to_string().contains("no such table") => None,
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+                return refuse("no SQLite database".into());
+            }
+            Err(error) => return Err(sql(error)),
+        };
     let Some(revision) = revision else { return refuse("no MLflow database".into()) };
     if KNOWN.contains(&revision.as_str()) {
         return Ok(());
     }
     for (table, columns) in NEEDED {
         let mut statement = db.prepare("SELECT name FROM pragma_table_info(?1)").map_err(sql)?;
-        let found: Vec<String> = statement
-            .query_map([table], |row| row.get(0))
-            .and_then(Iterator::collect)
-            .map_err(sql)?;
+        let found: Vec<String> =
+            statement.query_map([table], |row| row.get(0)).and_then(Iterator::collect).map_err(sql)?;
         if let Some(missing) = columns.split_whitespace().find(|c| !found.iter().any(|f| f == c)) {
             return refuse(format!(
                 "at schema revision {revision:?} of MLflow, where table {table} has no column {missing}; \

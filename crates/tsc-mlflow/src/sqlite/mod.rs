@@ -16,6 +16,7 @@ use tsc_core::{ModelVersion, Result, VersionInfo};
 
 use crate::counters::lock;
 use crate::error::TrackingError;
+use crate::limits::BATCH;
 use crate::model_uri::ModelRef;
 use crate::op::{NewRun, Op};
 use crate::store::{Attempt, Delivery, Promotion, StoredVersion, TrackingStore};
@@ -41,7 +42,8 @@ impl SqliteStore {
     fn write<T>(&self, action: &'static str, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let mut connection = lock(&self.connection);
         let sql = |source| TrackingError::Sqlite { action, path: self.path.clone(), source };
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
         let result = work(&transaction)?;
         transaction.commit().map_err(sql)?;
         Ok(result)
@@ -52,9 +54,8 @@ impl SqliteStore {
         action: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        work(&lock(&self.connection)).map_err(|source| {
-            TrackingError::Sqlite { action, path: self.path.clone(), source }.into()
-        })
+        work(&lock(&self.connection))
+            .map_err(|source| TrackingError::Sqlite { action, path: self.path.clone(), source }.into())
     }
 
     /// Turns an error of the database into ours.
@@ -67,6 +68,11 @@ impl TrackingStore for SqliteStore {
     // A transaction is the spool here: what is not committed is spilled when the database is locked.
     fn write_ahead(&self) -> bool {
         false
+    }
+
+    // A commit waits for the disk, so a long queue goes in few of them.
+    fn chunk(&self) -> usize {
+        20 * BATCH
     }
 
     fn probe(&self) -> Result<()> {

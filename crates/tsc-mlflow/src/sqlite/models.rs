@@ -29,12 +29,14 @@ impl SqliteStore {
             )
             .map_err(&failed)?;
         let root = location.and_then(|text| wire_values::local_path(&text)).ok_or_else(|| {
-            let problem = format!("used with an artifact location of experiment {experiment} that is no path");
+            let problem =
+                format!("used with an artifact location of experiment {experiment} that is no path");
             TrackingError::Database { path: self.path.clone(), problem }
         })?;
         let folder: PathBuf = root.join("models").join(&model.id).join("artifacts");
         let folder_text = folder.to_string_lossy().into_owned();
-        let identity = Identity { model_id: &model.id, run_id: &run.key, artifact_path: &folder_text, at: model.at };
+        let identity =
+            Identity { model_id: &model.id, run_id: &run.key, artifact_path: &folder_text, at: model.at };
         for (path, content) in &model.files {
             let bytes = content.read()?;
             write_file(&folder.join(path), &packaging::with_identity(path, &bytes, &identity))?;
@@ -74,11 +76,39 @@ pub(super) fn location(db: &Connection, id: &str) -> rusqlite::Result<Option<Str
     .optional()
 }
 
+/// Writes into the model which versions are made of it, as MLflow's server does: its pages read that.
+pub(super) fn note_version(tx: &Transaction<'_>, id: &str, name: &str, version: u64) -> rusqlite::Result<()> {
+    const KEY: &str = "mlflow.modelVersions";
+    let old: Option<String> = tx
+        .query_row(
+            "SELECT tag_value FROM logged_model_tags WHERE model_id = ?1 AND tag_key = ?2",
+            [id, KEY],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let mut versions: Vec<serde_json::Value> =
+        old.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    versions.push(serde_json::json!({"name": name, "version": version}));
+    let value = serde_json::Value::from(versions).to_string();
+    if old.is_some() {
+        tx.execute(
+            "UPDATE logged_model_tags SET tag_value = ?3 WHERE model_id = ?1 AND tag_key = ?2",
+            [id, KEY, &value],
+        )?;
+    } else {
+        tx.execute(
+            "INSERT INTO logged_model_tags (model_id, experiment_id, tag_key, tag_value) \
+             SELECT model_id, experiment_id, ?2, ?3 FROM logged_models WHERE model_id = ?1",
+            [id, KEY, &value],
+        )?;
+    }
+    Ok(())
+}
+
 /// Copies a folder of files.
 pub(super) fn copy_files(from: &Path, into: &Path) -> Result<()> {
-    let from = wire_values::local_path(&from.to_string_lossy()).ok_or_else(|| {
-        TrackingError::NotFound(format!("{} is no folder of this machine", from.display()))
-    })?;
+    let from = wire_values::local_path(&from.to_string_lossy())
+        .ok_or_else(|| TrackingError::NotFound(format!("{} is no folder of this machine", from.display())))?;
     for (path, bytes) in packaging::read_folder(&from)? {
         write_file(&into.join(path), &bytes)?;
     }

@@ -142,10 +142,10 @@ impl SqliteStore {
             params![id, run.experiment, location, run.start_time],
         )
         .map_err(&failed)?;
-        if !run.note.is_empty() {
+        for (key, value) in wire_values::experiment_tags(&run.note) {
             tx.execute(
-                "INSERT INTO experiment_tags (key, value, experiment_id) VALUES ('mlflow.note.content', ?1, ?2)",
-                params![run.note, id],
+                "INSERT INTO experiment_tags (key, value, experiment_id) VALUES (?1, ?2, ?3)",
+                params![key, value, id],
             )
             .map_err(&failed)?;
         }
@@ -182,7 +182,9 @@ fn insert_param(
     value: &str,
 ) -> rusqlite::Result<Option<String>> {
     let inserted = tx
-        .prepare_cached("INSERT INTO params (key, value, run_uuid) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+        .prepare_cached(
+            "INSERT INTO params (key, value, run_uuid) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )?
         .execute([key, value, &run.key])?;
     if inserted == 1 {
         return Ok(None);

@@ -49,7 +49,8 @@ fn rows(store: &SqliteStore, sql: &str) -> Vec<String> {
             other => other.as_str().unwrap().to_owned(),
         }
     };
-    let found = statement.query_map([], |row| Ok((0..width).map(|i| text(row, i)).collect::<Vec<_>>().join("|")));
+    let found =
+        statement.query_map([], |row| Ok((0..width).map(|i| text(row, i)).collect::<Vec<_>>().join("|")));
     found.unwrap().map(|row| row.unwrap()).collect()
 }
 
@@ -73,21 +74,29 @@ fn describe(db: &rusqlite::Connection) -> BTreeSet<String> {
         let columns = cast(&["cid", "name", "type", "notnull", "dflt_value", "pk"]);
         for c in strings(&format!("SELECT {columns} FROM pragma_table_info('{table}')"), 6) {
             let [cid, name, kind, notnull, default, pk] = &c[..] else { panic!("six columns") };
-            facts.insert(format!("{table} column {cid} {name} {kind} notnull={notnull} default={default} pk={pk}"));
+            facts.insert(format!(
+                "{table} column {cid} {name} {kind} notnull={notnull} default={default} pk={pk}"
+            ));
         }
         let columns = cast(&["table", "from", "to", "on_update", "on_delete"]);
         for c in strings(&format!("SELECT {columns} FROM pragma_foreign_key_list('{table}')"), 5) {
             let [other, from, to, update, delete] = &c[..] else { panic!("five columns") };
             let (update, delete) = (update.to_uppercase(), delete.to_uppercase());
-            facts.insert(format!("{table} foreign key {from} -> {other}.{to} update={update} delete={delete}"));
+            facts.insert(format!(
+                "{table} foreign key {from} -> {other}.{to} update={update} delete={delete}"
+            ));
         }
         let columns = cast(&["name", "unique", "origin", "partial"]);
         for c in strings(&format!("SELECT {columns} FROM pragma_index_list('{table}')"), 4) {
             let [name, unique, origin, partial] = &c[..] else { panic!("four columns") };
-            let keys = strings(&format!("SELECT name FROM pragma_index_info('{name}')"), 1).concat().join(",");
-            facts.insert(format!("{table} index {name} ({keys}) unique={unique} origin={origin} partial={partial}"));
+            let keys =
+                strings(&format!("SELECT name FROM pragma_index_info('{name}')"), 1).concat().join(",");
+            facts.insert(format!(
+                "{table} index {name} ({keys}) unique={unique} origin={origin} partial={partial}"
+            ));
         }
-        let sql = strings(&format!("SELECT sql FROM sqlite_master WHERE name = '{table}'"), 1).concat().concat();
+        let sql =
+            strings(&format!("SELECT sql FROM sqlite_master WHERE name = '{table}'"), 1).concat().concat();
         for part in sql.split("CONSTRAINT ").skip(1) {
             facts.insert(format!("{table} constraint {}", part.split_whitespace().next().unwrap()));
         }
@@ -147,7 +156,10 @@ fn eight_processes_creating_one_store_and_one_experiment_agree() {
         }
     });
     let store = SqliteStore::open(&path).unwrap();
-    assert_eq!(rows(&store, "SELECT name FROM experiments ORDER BY experiment_id"), ["Default", "A-Training"]);
+    assert_eq!(
+        rows(&store, "SELECT name FROM experiments ORDER BY experiment_id"),
+        ["Default", "A-Training"]
+    );
     assert_eq!(rows(&store, "SELECT COUNT(DISTINCT run_uuid), MIN(experiment_id) FROM runs"), ["8|1"]);
 }
 
@@ -170,7 +182,8 @@ fn the_latest_metric_is_the_one_with_the_greatest_step_time_and_value() {
 #[test]
 fn nan_and_infinity_are_stored_as_mlflow_stores_them() {
     let (_folder, store) = fresh();
-    let ops = [Op::Start, metrics(1, 0, f64::NAN), metrics(2, 0, f64::INFINITY), metrics(3, 0, f64::NEG_INFINITY)];
+    let ops =
+        [Op::Start, metrics(1, 0, f64::NAN), metrics(2, 0, f64::INFINITY), metrics(3, 0, f64::NEG_INFINITY)];
     deliver(&store, &run("1"), &ops);
     assert_eq!(
         rows(&store, "SELECT value, is_nan FROM metrics ORDER BY timestamp"),
@@ -241,7 +254,11 @@ fn a_database_that_is_not_ours_or_too_new_is_refused_readably() {
         assert_eq!(error.code(), "TSC-TRK-008");
         error.to_string()
     };
-    std::fs::write(folder.path().join("text.db"), "not a database, but long enough to look like one".repeat(40)).unwrap();
+    std::fs::write(
+        folder.path().join("text.db"),
+        "not a database, but long enough to look like one".repeat(40),
+    )
+    .unwrap();
     assert!(message("text.db").ends_with("is no SQLite database"), "{}", message("text.db"));
 
     let other = Connection::open(folder.path().join("other.db")).unwrap();
@@ -260,7 +277,9 @@ fn a_database_that_is_not_ours_or_too_new_is_refused_readably() {
 #[test]
 fn an_unknown_revision_with_all_columns_is_written() {
     let (folder, store) = fresh();
-    store.write("renaming", |tx| Ok(tx.execute("UPDATE alembic_version SET version_num = 'f00'", []).unwrap())).unwrap();
+    store
+        .write("renaming", |tx| Ok(tx.execute("UPDATE alembic_version SET version_num = 'f00'", []).unwrap()))
+        .unwrap();
     let store = SqliteStore::open(&folder.path().join("mlflow.db")).unwrap();
     deliver(&store, &run("1"), &[Op::Start]);
 }

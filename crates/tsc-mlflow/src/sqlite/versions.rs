@@ -67,6 +67,7 @@ impl SqliteStore {
         for (key, value) in &info.tags {
             set_tag(tx, name, number, key, value).map_err(&failed)?;
         }
+        models::note_version(tx, id, name, number).map_err(&failed)?;
         tx.execute("UPDATE registered_models SET last_updated_time = ?2 WHERE name = ?1", params![name, now])
             .map_err(&failed)?;
         Ok(number)
@@ -93,9 +94,14 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredVersion> {
     })
 }
 
-pub(super) fn by_number(db: &Connection, name: &str, version: u64) -> rusqlite::Result<Option<StoredVersion>> {
+pub(super) fn by_number(
+    db: &Connection,
+    name: &str,
+    version: u64,
+) -> rusqlite::Result<Option<StoredVersion>> {
     // A version that MLflow deleted stays as a row with this stage.
-    let sql = format!("{COLUMNS} WHERE v.name = ?1 AND v.version = ?2 AND v.current_stage <> 'Deleted_Internal'");
+    let sql =
+        format!("{COLUMNS} WHERE v.name = ?1 AND v.version = ?2 AND v.current_stage <> 'Deleted_Internal'");
     db.query_row(&sql, params![name, signed(version)], stored).optional()
 }
 
@@ -156,8 +162,8 @@ pub(super) fn promote(tx: &Transaction<'_>, promotion: &Promotion<'_>) -> rusqli
 
 fn set_alias(tx: &Transaction<'_>, name: &str, stage: DeploymentStage, version: u64) -> rusqlite::Result<()> {
     let row = params![name, stage.alias(), signed(version)];
-    let changed = tx
-        .execute("UPDATE registered_model_aliases SET version = ?3 WHERE name = ?1 AND alias = ?2", row)?;
+    let changed =
+        tx.execute("UPDATE registered_model_aliases SET version = ?3 WHERE name = ?1 AND alias = ?2", row)?;
     if changed == 0 {
         tx.execute("INSERT INTO registered_model_aliases (name, alias, version) VALUES (?1, ?2, ?3)", row)?;
     }

@@ -69,7 +69,12 @@ impl Server {
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
         let child = Command::new(python)
             .args(["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", &self.port.to_string()])
-            .args(["--workers", "1", "--backend-store-uri", &format!("sqlite:///{}/mlflow.db", root.display())])
+            .args([
+                "--workers",
+                "1",
+                "--backend-store-uri",
+                &format!("sqlite:///{}/mlflow.db", root.display()),
+            ])
             .args(["--artifacts-destination", &root.join("artifacts").display().to_string()])
             .current_dir(root)
             .envs(QUIET)
@@ -93,7 +98,8 @@ impl Server {
     fn healthy(&self) -> bool {
         use std::io::{Read, Write};
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
-        let request = format!("GET /health HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port);
+        let request =
+            format!("GET /health HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port);
         let mut answer = String::new();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         stream.write_all(request.as_bytes()).is_ok()

@@ -1,0 +1,249 @@
+//! Servers that misbehave, played by a few lines on a loopback port.
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+#![expect(clippy::disallowed_methods, reason = "these tests are about waiting")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tsc_mlflow::{Degradation, Experiment, MlflowConfig, MlflowTracker, RestError, RunStatus, Tracker};
+
+const WAIT: Duration = Duration::from_secs(30);
+
+/// Status and body for the n-th request (from 0) to a path.
+type Script = fn(path: &str, nth: usize, body: &str) -> (u16, String);
+
+/// Answers by a script and remembers what it was asked.
+struct Played {
+    uri: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Played {
+    fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        std::thread::Builder::new()
+            .spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    let seen = Arc::clone(&seen);
+                    std::thread::Builder::new().spawn(move || serve(stream, script, &seen)).unwrap();
+                }
+            })
+            .unwrap();
+        Self { uri, asked }
+    }
+
+    fn asked(&self, path: &str) -> usize {
+        self.asked.lock().unwrap().iter().filter(|asked| asked.contains(path)).count()
+    }
+
+    fn config(&self, folder: &Path) -> MlflowConfig {
+        let spool = Some(folder.join("spool"));
+        MlflowConfig { uri: Some(self.uri.clone()), spool, ..MlflowConfig::default() }
+    }
+}
+
+fn serve(stream: TcpStream, script: Script, seen: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut stream = stream;
+    loop {
+        let mut request = String::new();
+        if reader.read_line(&mut request).unwrap_or(0) == 0 {
+            return;
+        }
+        let (mut length, mut authorization) = (0, String::new());
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            let lower = line.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if lower.starts_with("authorization:") {
+                authorization = line.trim().to_owned();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let path = request.split_whitespace().nth(1).unwrap().to_owned();
+        let nth = {
+            let mut seen = seen.lock().unwrap();
+            let route = path.split('?').next().unwrap();
+            let nth = seen.iter().filter(|asked| asked.starts_with(&format!("{route} "))).count();
+            seen.push(format!("{route} {authorization}"));
+            nth
+        };
+        let (status, text) = script(&path, nth, std::str::from_utf8(&body).unwrap());
+        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", text.len());
+        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(text.as_bytes())).is_err() {
+            return;
+        }
+    }
+}
+
+const RUN: &str = r#"{"run":{"info":{"run_id":"r1","experiment_id":"1","artifact_uri":"mlflow-artifacts:/1/r1/artifacts"}}}"#;
+
+fn well(path: &str, _nth: usize, _body: &str) -> (u16, String) {
+    let answer = match path.split('?').next().unwrap() {
+        p if p.ends_with("get-by-name") => {
+            r#"{"experiment":{"experiment_id":"1","lifecycle_stage":"active"}}"#
+        }
+        p if p.ends_with("runs/create") => RUN,
+        p if p.ends_with("runs/search") => r#"{}"#,
+        _ => "{}",
+    };
+    (200, answer.into())
+}
+
+#[test]
+fn f12_a_scored_batch_costs_at_most_one_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(well);
+    let tracker = MlflowTracker::open(&server.config(folder.path())).unwrap();
+    assert_eq!(server.asked(""), 0, "opening asks nothing");
+    let mut run = tracker.start_run(Experiment::BatchProcessing, "Pipeline").unwrap();
+    for batch in 0..20 {
+        run.log_metrics(batch, &[("rows", 200.0), ("noise_ratio", 0.1), ("batch_seconds", 0.01)]).unwrap();
+    }
+    run.finish(RunStatus::Finished).unwrap();
+    let report = tracker.flush(WAIT);
+    assert_eq!((report.sent, report.is_degraded()), (62, false), "{report:?}");
+    // Experiment, run and end: three requests whatever the number of batches.
+    let batches = server.asked("log-batch");
+    assert!((1..=2).contains(&batches), "{batches} log-batch requests for 20 batches");
+    assert!(server.asked("") <= 3 + batches, "{:?}", server.asked.lock().unwrap());
+}
+
+#[test]
+fn a_run_whose_creation_was_answered_503_after_the_commit_is_found_and_not_made_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(|path, nth, body| match path {
+        "/api/2.0/mlflow/runs/create" => (503, "<html>busy</html>".into()),
+        "/api/2.0/mlflow/runs/search" => {
+            (200, r#"{"runs":[{"info":{"run_id":"r1","experiment_id":"1"}}]}"#.into())
+        }
+        _ => well(path, nth, body),
+    });
+    let tracker = MlflowTracker::open(&server.config(folder.path())).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    run.log_metrics(0, &[("m", 1.0)]).unwrap();
+    run.finish(RunStatus::Finished).unwrap();
+    let report = tracker.flush(WAIT);
+    assert_eq!((report.spooled, report.sent), (3, 0));
+    assert!(report.last_error.unwrap().ends_with("answered 503: <html>busy</html>"));
+    let report = tracker.replay(WAIT);
+    assert_eq!((report.spooled, report.replayed, report.last_error), (0, 3, None));
+    assert_eq!((server.asked("runs/create"), server.asked("runs/update")), (1, 1));
+}
+
+#[test]
+fn a_refusal_of_the_credentials_spools_and_does_not_hammer_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(|_, _, _| (401, "You are not authenticated".into()));
+    let config = MlflowConfig {
+        uri: Some(server.uri.replace("http://", "http://bob:geheim@")),
+        ..server.config(folder.path())
+    };
+    let tracker = MlflowTracker::open(&config).unwrap();
+    for _ in 0..20 {
+        let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+        run.log_metrics(0, &[("m", 1.0)]).unwrap();
+        run.finish(RunStatus::Finished).unwrap();
+        tracker.flush(WAIT);
+    }
+    let report = tracker.flush(WAIT);
+    assert_eq!((report.spooled, report.rejected, report.dropped), (60, 0, 0));
+    assert!(server.asked("") <= 3, "{} requests", server.asked(""));
+    let asked = server.asked.lock().unwrap().concat();
+    assert!(asked.contains("Basic Ym9iOmdlaGVpbQ=="), "the credentials are sent");
+    let shown = format!("{report:?} {tracker:?}");
+    assert!(shown.contains("401") && !shown.contains("geheim") && !shown.contains("Ym9i"), "{shown}");
+    let mut spooled = vec![folder.path().join("spool")];
+    while let Some(path) = spooled.pop() {
+        if path.is_dir() {
+            spooled.extend(std::fs::read_dir(&path).unwrap().flatten().map(|entry| entry.path()));
+        } else {
+            assert!(!std::fs::read_to_string(&path).unwrap().contains("geheim"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_registry_error_carries_what_the_server_said() {
+    use std::error::Error as _;
+    use tsc_mlflow::{DeploymentStage, ModelRegistry};
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(|_, _, _| (500, format!("<html>{}</html>", "x".repeat(2_000))));
+    let tracker = MlflowTracker::open(&server.config(folder.path())).unwrap();
+    let error = tracker.latest("A", DeploymentStage::Staging).unwrap_err();
+    let rest = error.source().and_then(|source| source.downcast_ref::<RestError>()).unwrap();
+    assert_eq!((rest.status, rest.code.as_deref(), rest.message.len()), (Some(500), None, 512));
+    assert!(error.is_transient());
+}
+
+#[test]
+fn a_server_that_hangs_does_not_hold_up_the_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    // Accepts connections and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = MlflowConfig {
+        uri: Some(format!("http://{}", listener.local_addr().unwrap())),
+        spool: Some(folder.path().join("spool")),
+        ..MlflowConfig::default()
+    };
+    config.timeouts.finish = tsc_core::Millis(200);
+    let started = Instant::now();
+    let tracker = MlflowTracker::open(&config).unwrap();
+    for _ in 0..7 {
+        let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+        run.log_metrics(0, &[("m", 1.0)]).unwrap();
+        run.finish(RunStatus::Finished).unwrap();
+    }
+    let report = tracker.flush(Duration::from_millis(100));
+    assert_eq!(report.dropped, 0);
+    assert_eq!(report.queued + report.spooled, 21);
+    drop(tracker);
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[test]
+fn strict_mode_names_the_server_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = MlflowConfig {
+        uri: Some(format!("http://127.0.0.1:{port}")),
+        spool: Some(folder.path().join("spool")),
+        degradation: Degradation::Strict,
+        ..MlflowConfig::default()
+    };
+    let tracker = MlflowTracker::open(&config).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    run.log_metrics(0, &[("m", 1.0)]).unwrap();
+    let error = run.finish(RunStatus::Finished).unwrap_err();
+    assert!(error.to_string().contains(&port.to_string()), "{error}");
+}
+
+#[test]
+fn a_spool_that_cannot_be_written_keeps_runs_in_memory_until_the_server_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("spool"), "a file where a folder should be").unwrap();
+    let server = Played::start(|path, nth, body| {
+        if path.ends_with("runs/create") && nth == 0 { (503, String::new()) } else { well(path, nth, body) }
+    });
+    let tracker = MlflowTracker::open(&server.config(folder.path())).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    run.log_metrics(0, &[("m", 1.0)]).unwrap();
+    run.finish(RunStatus::Finished).unwrap();
+    let report = tracker.flush(WAIT);
+    assert_eq!((report.queued, report.sent, report.dropped), (3, 0, 0), "{report:?}");
+    let report = tracker.replay(WAIT);
+    assert_eq!((report.queued, report.sent, report.dropped), (0, 3, 0), "{report:?}");
+}
