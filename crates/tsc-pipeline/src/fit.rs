@@ -5,7 +5,7 @@ use tsc_core::{
     Assignment, Batch, Clusterer, Degradation, Features, FittedClusterer, FoldSpec, Folds, Label,
     NoiseFallback, Regressor, Result, Schema, Timestamp, Watch, folds, noise_ratio,
 };
-use tsc_models::{PerCluster, SegmentedRows, fit_resources};
+use tsc_models::{FittedResources, PerCluster, SegmentedRows, fit_resources};
 use tsc_monitor::Reference;
 
 use crate::clock::Stopwatch;
@@ -90,7 +90,14 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let watch = Stopwatch::start();
     let heads = PerCluster::new(&stages.resource_regressor, config.per_cluster())?;
     let (resources, resource_reports) =
-        fit_resources(&heads, &rows, batch.resources(), &config.resources, &Watch::NONE)?;
+        match fit_resources(&heads, &rows, batch.resources(), &config.resources, &Watch::NONE) {
+            Ok(fitted) => fitted,
+            Err(error) if config.degradation.mode == Degradation::BestEffort => {
+                skipped.push(Skipped { what: "Resource-LGB".into(), reason: error.to_string() });
+                (FittedResources::none(), Vec::new())
+            }
+            Err(error) => return Err(error),
+        };
     timings.resources = watch.seconds();
 
     let holdout_labels: Vec<Label> = split.holdout.iter().map(|&row| labels[row]).collect();

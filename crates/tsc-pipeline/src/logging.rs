@@ -4,6 +4,7 @@ use tsc_core::{Batch, Clusterer, ModelVersion, NoiseFallback, RegressionScores, 
 use tsc_retrain::{ComparedMetric, VersionComparison};
 
 use crate::bundle::{Folder, write_models};
+use crate::config::ReportOn;
 use crate::fitted::{FittedPipeline, Registration};
 use crate::reports::TrainingReport;
 use crate::served::Models;
@@ -153,13 +154,16 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
             }
             Ok(())
         });
-        let document = crate::html::page(models, config, report, rows);
+        let occasion = if comparison.is_some() { ReportOn::Retrain } else { ReportOn::Fit };
+        let wanted = config.report.on.contains(&occasion);
+        let document = wanted.then(|| crate::html::page(models, config, report, rows)).flatten();
         runs.child("Performance-Report", |run| {
             log_scores(run, "holdout", served)?;
             run.log_artifact("report/training.json", &json(report))?;
             match document {
                 Some(document) => run.log_artifact("report/report.html", document.as_bytes()),
-                None => run.set_tags(&[("tsc.skipped", "this build has no feature report")]),
+                None if wanted => run.set_tags(&[("tsc.skipped", "this build has no feature report")]),
+                None => Ok(()),
             }
         });
     }

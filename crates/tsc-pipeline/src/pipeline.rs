@@ -125,7 +125,11 @@ pub fn regressor(config: &PipelineConfig) -> Result<BoxRegressor> {
 fn backend(config: &PipelineConfig, params: &GbmParams) -> Result<BoxRegressor> {
     match config.models.backend {
         Backend::Lightgbm => {
-            Ok(LightGbm::new(params.clone().with_auto_size(config.models.auto_size))?.boxed())
+            let mut params = params.clone();
+            if params.seed.is_none() {
+                params.seed = Some((config.random_state % (i32::MAX as u64 + 1)) as i32);
+            }
+            Ok(LightGbm::new(params.with_auto_size(config.models.auto_size))?.boxed())
         }
         Backend::Linear => Ok(Linear::new(LinearParams::default())?.boxed()),
     }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tsc_core::{
-    Clusterer, Degraded, DeploymentStage, Error, ErrorKind, Event, Experiment, NoiseFallback, Regressor,
+    Clusterer, Degraded, DeploymentStage, Error, ErrorKind, Event, Experiment, ModelRegistry, ModelVersion, NoiseFallback, Regressor,
     Result, RetrainOutcome, RunStatus, Stage, Timestamp, Trigger,
 };
 use tsc_retrain::{Admission, Gate, GateDecision, GateOutcome, Holdout, RetrainMode, Scored, Window};
@@ -177,6 +177,17 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
         report
     }
 
+    /// Where the served version is deployed, so that a promoted challenger takes its place.
+    fn stage_of_champion(&self) -> DeploymentStage {
+        let held = |version: &ModelVersion, registry: &dyn ModelRegistry| {
+            registry.latest(&version.name, DeploymentStage::Production).ok().flatten().as_ref() == Some(version)
+        };
+        match (&self.counters.registered, self.tracking.registry.as_deref()) {
+            (Some(version), Some(registry)) if held(version, registry) => DeploymentStage::Production,
+            _ => DeploymentStage::Staging,
+        }
+    }
+
     fn apply(
         &mut self,
         judged: Judged<C, R, N>,
@@ -196,6 +207,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
             ("tsc.previous_version", self.models.version.to_string()),
         ];
         runs.parent(|run| run.set_tags(&tags.each_ref().map(|(key, value)| (*key, value.as_str()))));
+        let stage = self.stage_of_champion();
         let description = format!("After Retraining: {}", report.trigger);
         let comparison = Some(&decision.comparison);
         let logged = window.batch().and_then(|rows| {

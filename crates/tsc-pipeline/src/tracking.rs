@@ -73,14 +73,16 @@ fn open_configured(config: &PipelineConfig) -> Result<Tracking> {
 /// The store that the configuration and the environment name; `None` for `tracking.uri = "off"`.
 #[cfg(feature = "mlflow")]
 pub(crate) fn mlflow_config(config: &PipelineConfig) -> Result<Option<tsc_mlflow::MlflowConfig>> {
-    if config.tracking.uri.as_deref() == Some("off") {
+    let uri = config.tracking.uri.clone().or_else(|| std::env::var("MLFLOW_TRACKING_URI").ok());
+    if uri.as_deref() == Some("off") {
         return Ok(None);
     }
     let mut mlflow = tsc_mlflow::MlflowConfig::from_env()?;
-    if config.tracking.uri.is_some() {
-        mlflow.uri.clone_from(&config.tracking.uri);
+    mlflow.uri = uri;
+    // MLFLOW_EXPERIMENT_NAME stands in for a name that the configuration leaves at its default.
+    if config.experiment_name != PipelineConfig::default().experiment_name {
+        mlflow.experiment_name.clone_from(&config.experiment_name);
     }
-    mlflow.experiment_name.clone_from(&config.experiment_name);
     mlflow.model_registry_prefix.clone_from(&config.model_registry_prefix);
     mlflow.hospital_profile_id.clone_from(&config.hospital_profile_id);
     mlflow.degradation = config.degradation.mode;

@@ -27,7 +27,7 @@ impl From<ConfigErrors> for Error {
     #[cold]
     fn from(errors: ConfigErrors) -> Self {
         Error::typed(ErrorKind::InvalidConfig, Stage::Input, "TSC-CFG-001", errors)
-            .with_help("correct every key named here; `tsclust init` writes a commented file with all keys")
+            .with_help("correct every key named here; `tsclust init` writes a commented file, docs/CONFIG.md lists every key")
     }
 }
 

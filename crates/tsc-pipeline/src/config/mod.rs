@@ -38,7 +38,7 @@ pub struct PipelineConfig {
     pub config_version: u32,
     /// Values that the file starts from; absent = the defaults.
     pub preset: Option<Preset>,
-    /// Seed of every random choice.
+    /// Seed of every random choice; LightGBM's `seed` follows it unless its table sets one.
     pub random_state: u64,
     /// Threads of the pool; 0 = all cores. Never changes a result.
     pub threads: usize,
@@ -376,6 +376,7 @@ impl PipelineConfig {
                 format!("is {id:?}, must be letters, digits, _, . and - only, or absent"),
             );
         }
+        rule(self.hdbscan_params.prediction_data, "hdbscan_params.prediction_data", "is false, scoring needs it".into());
         let training = &self.training;
         rule(training.min_rows >= 1, "training.min_rows", "is 0, must be at least 1".into());
         rule(training.min_rows_factor >= 1, "training.min_rows_factor", "is 0, must be at least 1".into());
