@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use tsc_examples::{STAGES, config, shown};
-use tsc_pipeline::core::{Features, PredictionSource};
+use tsc_pipeline::core::PredictionSource;
 use tsc_pipeline::prelude::*;
 use tsc_testing::Cohort;
 
@@ -15,7 +15,7 @@ const CHANGE: u64 = 9;
 
 fn main() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let config = config(&dir, &format!("{STAGES}[retraining]\nmode = \"on_request\"\n"))?;
+    let config = config(&dir, &format!("{STAGES}retraining.mode = \"on_request\"\n"))?;
     let (fitted, _) = Pipeline::from_config(&config)?.fit_initial(&Cohort::new(1200, 1).batch())?;
     let probe = Cohort::new(200, 2);
     let before = fitted.models().predict(probe.x())?;

@@ -3,16 +3,19 @@
 #![expect(clippy::print_stdout, reason = "an example prints what it asserts")]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
 use tsc_examples::{STAGES, config};
-use tsc_pipeline::core::{AlertChange, Event, Features, HealthStatus, Signal};
+use tsc_pipeline::core::{AlertChange, Event, HealthStatus, Predictions, Signal};
+use tsc_pipeline::mlflow::{MlflowConfig, MlflowTracker};
 use tsc_pipeline::prelude::*;
 use tsc_testing::Cohort;
 
 fn main() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let config = config(&dir, &format!("{STAGES}[retraining]\nmode = \"on_request\"\n"))?;
+    let config = config(&dir, &format!("{STAGES}retraining.mode = \"on_request\"\n"))?;
     let events = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&events);
     let pipeline = Pipeline::from_config(&config)?.observe(move |event: &Event<'_>| {
@@ -45,23 +48,24 @@ fn main() -> Result<()> {
     }
     ensure!(changes == [AlertChange::Firing, AlertChange::Resolved]);
 
+    println!("health      {:?} after it", fitted.health().status);
+    ensure!(fitted.health().status == HealthStatus::Healthy);
+
     // A caller's mistake is an error with a code, counted, and nothing else changes.
     let narrow = [1.0];
     let error = fitted.process_batch(&Batch::new(Features::new(&narrow, 1)?)).unwrap_err();
     println!("error       {} {error}", error.code());
     ensure!(fitted.monitor().error_stats().total == 1);
+    ensure!(fitted.monitor().recent_errors().all(|record| record.code == error.code()));
 
-    // The store goes away; the numbers stay the same.
-    let away = PipelineConfig::from_toml(&format!("{STAGES}[tracking]\nuri = \"http://127.0.0.1:9\"\n"))?;
-    let (offline, report) = Pipeline::from_config(&away)?.fit_initial(&Cohort::new(1200, 1).batch())?;
-    println!("outage      fit succeeded with {} degraded items", report.degraded.len());
     let probe = Cohort::new(100, 3);
-    ensure!(offline.models().predict(probe.x())? == fitted.models().predict(probe.x())?);
+    let expected = fitted.models().predict(probe.x())?;
+    outage(&dir, &probe, &expected)?;
 
     let bundle = dir.path().join("bundle");
     fitted.save(&bundle)?;
     let loaded = Pipeline::load(&bundle)?;
-    ensure!(loaded.models().predict(probe.x())? == fitted.models().predict(probe.x())?);
+    ensure!(loaded.models().predict(probe.x())? == expected);
     ensure!(loaded.batches() == fitted.batches(), "counters go on where they were");
     println!("loaded      version {}, {} batches so far", loaded.models().version(), loaded.batches());
 
@@ -69,5 +73,27 @@ fn main() -> Result<()> {
     ensure!(seen.starts_with(&["FitStarted", "FitFinished", "BatchStarted", "BatchFinished"]));
     ensure!(seen.iter().filter(|name| **name == "BatchFailed").count() == 1);
     println!("events      {}, first {}", seen.len(), seen.first().context("events")?);
+    Ok(())
+}
+
+/// No server answers: the fit succeeds with the same numbers, its runs wait on disk, and the report says so.
+fn outage(dir: &TempDir, probe: &Cohort, expected: &Predictions) -> Result<()> {
+    let tracker = MlflowTracker::open(&MlflowConfig {
+        uri: Some("http://127.0.0.1:9".into()),
+        spool: Some(dir.path().join("spool")),
+        ..MlflowConfig::default()
+    })?;
+    let config = PipelineConfig::from_toml(STAGES)?;
+    let (mut offline, report) = Pipeline::from_config(&config)?
+        .with_tracking(tracker.clone(), tracker)
+        .fit_initial(&Cohort::new(1200, 1).batch())?;
+    for item in &report.degraded {
+        println!("outage      {}: {}", item.code, item.message);
+    }
+    ensure!(!report.degraded.is_empty() && report.registered.is_none(), "no success that did not happen");
+    ensure!(offline.models().predict(probe.x())? == *expected, "no number depends on the tracker");
+    let tracking = offline.flush_tracking(Duration::from_secs(10));
+    println!("outage      {} calls wait on disk, {} lost", tracking.spooled, tracking.dropped);
+    ensure!(tracking.spooled > 0 && tracking.dropped == 0 && tracking.rejected == 0);
     Ok(())
 }

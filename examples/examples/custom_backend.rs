@@ -119,7 +119,11 @@ fn main() -> Result<()> {
     println!("static, boxed and loaded predictions are equal");
 
     let swapped = Pipeline::builder()
-        .clusterer(PetalHdbscan::new(PetalParams { min_cluster_size: 15, min_samples: 5 })?)
+        .clusterer(PetalHdbscan::new(PetalParams {
+            min_cluster_size: 15,
+            min_samples: 5,
+            ..PetalParams::default()
+        })?)
         .regressor(Linear::new(LinearParams::default())?)
         .fallback(NearestCentroid::new(CentroidParams::default())?)
         .config(config)

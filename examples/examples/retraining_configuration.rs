@@ -2,11 +2,20 @@
 //! `cargo run --release --example retraining_configuration`
 #![expect(clippy::print_stdout, reason = "an example prints what it asserts")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use tsc_examples::{STAGES, config, shown};
-use tsc_pipeline::core::{RegressionScores, RetrainOutcome, Timestamp, Trigger};
+use tsc_pipeline::cluster::Hdbscan;
+use tsc_pipeline::core::{
+    ArtifactSource, ErrorKind, RegressionScores, RetrainOutcome, Stage, StoredKind, Timestamp, Trigger,
+};
+use tsc_pipeline::fallback::KnnFallback;
+use tsc_pipeline::models::{FittedLinear, Linear, LinearParams};
 use tsc_pipeline::prelude::*;
+use tsc_pipeline::retraining::ComparedMetric;
 use tsc_pipeline::{Models, RetrainReport};
 use tsc_testing::Cohort;
 
@@ -17,6 +26,7 @@ fn main() -> Result<()> {
     automatic(&dir)?;
     manual_and_scheduled(&dir)?;
     poisoned(&dir)?;
+    failing(&dir)?;
     strategies(&dir)
 }
 
@@ -62,11 +72,9 @@ fn automatic(dir: &TempDir) -> Result<()> {
     ensure!(matches!(promoted.trigger, Trigger::NoiseThresholdExceeded { .. }));
     ensure!(promoted.new_version == Some(2) && fitted.models().version() == 2);
     let comparison = promoted.comparison.context("both were judged")?;
-    println!(
-        "           held-out rmse {} -> {}",
-        shown(comparison.champion.rmse),
-        shown(comparison.challenger.rmse)
-    );
+    let held_out = comparison.metric(ComparedMetric::Rmse);
+    println!("           held-out rmse {} -> {}", shown(held_out.champion), shown(held_out.challenger));
+    ensure!(held_out.challenger <= held_out.champion, "the same rows, and not worse");
     let fresh = newcomers(200, 99);
     let (old, new) = (rmse(&champion, &fresh)?, rmse(&fitted.models(), &fresh)?);
     println!("           on fresh patients {old:.3} -> {new:.3}");
@@ -75,7 +83,7 @@ fn automatic(dir: &TempDir) -> Result<()> {
 }
 
 fn manual_and_scheduled(dir: &TempDir) -> Result<()> {
-    let mut fitted = fit(dir, "[retraining]\nschedule = \"24h\"\n")?;
+    let mut fitted = fit(dir, "retraining.schedule = \"24h\"\n")?;
     ensure!(fitted.retrain_if_due(Timestamp(DAY - 1))?.is_none(), "not due yet");
     let scheduled = fitted.retrain_if_due(Timestamp(DAY))?.context("due")?;
     show("scheduled", &scheduled);
@@ -97,6 +105,52 @@ fn poisoned(dir: &TempDir) -> Result<()> {
     show("poisoned", &report);
     ensure!(report.outcome == RetrainOutcome::Rejected && fitted.models().version() == 1);
     ensure!(fitted.process_batch(&Cohort::new(50, 9).batch())?.n_scored == 50, "the champion serves on");
+    Ok(())
+}
+
+/// A regressor whose fits fail once it is told to.
+#[derive(Clone, Debug)]
+struct Switch {
+    inner: Linear,
+    broken: Arc<AtomicBool>,
+}
+
+impl Regressor for Switch {
+    type Fitted = FittedLinear;
+
+    fn fit(&self, x: Features<'_>, y: Targets<'_>) -> tsc_pipeline::core::Result<FittedLinear> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Training, Stage::TimeSeriesModel, "EXAMPLE-001", "injected"));
+        }
+        self.inner.fit(x, y)
+    }
+
+    fn restore(
+        &self,
+        stored: &StoredKind,
+        source: &dyn ArtifactSource,
+    ) -> tsc_pipeline::core::Result<FittedLinear> {
+        self.inner.restore(stored, source)
+    }
+}
+
+/// A retrain that fails is an outcome with its reason; the next batch is scored by the champion.
+fn failing(dir: &TempDir) -> Result<()> {
+    let config = config(dir, STAGES)?;
+    let broken = Arc::new(AtomicBool::new(false));
+    let (mut fitted, _) = Pipeline::builder()
+        .clusterer(Hdbscan::new(config.hdbscan_params.clone())?)
+        .regressor(Switch { inner: Linear::new(LinearParams::default())?, broken: Arc::clone(&broken) })
+        .fallback(KnnFallback::new(config.knn_params.clone())?)
+        .config(config)
+        .build()?
+        .fit_initial(&Cohort::new(900, 1).batch())?;
+    broken.store(true, Ordering::Relaxed);
+    let report = fitted.retrain("while the trainer is broken")?;
+    show("failing", &report);
+    ensure!(report.outcome == RetrainOutcome::Failed && report.new_version.is_none());
+    let batch = fitted.process_batch(&Cohort::new(50, 9).batch())?;
+    ensure!(batch.n_scored == 50 && batch.model_version == 1, "the champion serves on");
     Ok(())
 }
 
