@@ -26,8 +26,9 @@ fn main() -> Result<()> {
 
     let (mut fitted, _) = pipeline.fit_initial(&Cohort::new(1200, 1).batch())?;
     ensure!(fitted.health().status == HealthStatus::Unknown, "nothing was scored yet");
+    // Outcomes are not known yet when a patient is scored, so these batches have no targets.
     for seed in 0..10 {
-        fitted.process_batch(&Cohort::new(200, 10 + seed).batch())?;
+        fitted.process_batch(&Batch::new(Cohort::new(200, 10 + seed).x()))?;
     }
     println!("health      {:?} after 10 batches", fitted.health().status);
     ensure!(fitted.health().status == HealthStatus::Healthy);
@@ -36,7 +37,7 @@ fn main() -> Result<()> {
     let mut changes = Vec::new();
     for number in 0..20_u64 {
         let batch = if number < 6 { Cohort::far(200, 50 + number) } else { Cohort::new(200, 50 + number) };
-        let report = fitted.process_batch(&batch.batch())?;
+        let report = fitted.process_batch(&Batch::new(batch.x()))?;
         for alert in report.alerts.iter().filter(|a| a.signal == Signal::NoiseRatio) {
             println!("alert       {alert}");
             changes.push(alert.change);

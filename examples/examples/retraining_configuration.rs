@@ -3,7 +3,7 @@
 #![expect(clippy::print_stdout, reason = "an example prints what it asserts")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
@@ -25,8 +25,7 @@ fn main() -> Result<()> {
     let dir = tempfile::tempdir()?;
     automatic(&dir)?;
     manual_and_scheduled(&dir)?;
-    poisoned(&dir)?;
-    failing(&dir)?;
+    poisoned_and_failing(&dir)?;
     strategies(&dir)
 }
 
@@ -94,35 +93,29 @@ fn manual_and_scheduled(dir: &TempDir) -> Result<()> {
     Ok(())
 }
 
-/// Targets that belong to other patients: the gate keeps the champion.
-fn poisoned(dir: &TempDir) -> Result<()> {
-    let mut fitted = fit(dir, "")?;
-    let mut cohort = Cohort::new(3100, 8);
-    cohort.targets.reverse();
-    cohort.targets.rotate_left(1);
-    fitted.process_batch(&cohort.batch())?;
-    let report = fitted.retrain("poisoned window")?;
-    show("poisoned", &report);
-    ensure!(report.outcome == RetrainOutcome::Rejected && fitted.models().version() == 1);
-    ensure!(fitted.process_batch(&Cohort::new(50, 9).batch())?.n_scored == 50, "the champion serves on");
-    Ok(())
-}
-
-/// A regressor whose fits fail once it is told to.
+/// A trainer that works, then learns from other patients' targets, then fails.
 #[derive(Clone, Debug)]
-struct Switch {
+struct Trainer {
     inner: Linear,
-    broken: Arc<AtomicBool>,
+    state: Arc<AtomicU8>,
 }
 
-impl Regressor for Switch {
+const WORKS: u8 = 0;
+const POISONED: u8 = 1;
+const FAILS: u8 = 2;
+
+impl Regressor for Trainer {
     type Fitted = FittedLinear;
 
     fn fit(&self, x: Features<'_>, y: Targets<'_>) -> tsc_pipeline::core::Result<FittedLinear> {
-        if self.broken.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Training, Stage::TimeSeriesModel, "EXAMPLE-001", "injected"));
+        match self.state.load(Ordering::Relaxed) {
+            WORKS => self.inner.fit(x, y),
+            POISONED => {
+                let others: Vec<f64> = y.as_slice().iter().rev().copied().collect();
+                self.inner.fit(x, Targets::new(&others)?)
+            }
+            _ => Err(Error::new(ErrorKind::Training, Stage::TimeSeriesModel, "EXAMPLE-001", "injected")),
         }
-        self.inner.fit(x, y)
     }
 
     fn restore(
@@ -134,23 +127,27 @@ impl Regressor for Switch {
     }
 }
 
-/// A retrain that fails is an outcome with its reason; the next batch is scored by the champion.
-fn failing(dir: &TempDir) -> Result<()> {
+/// The gate refuses a challenger that learned nonsense, and a failed fit is an outcome; the champion serves on.
+fn poisoned_and_failing(dir: &TempDir) -> Result<()> {
     let config = config(dir, STAGES)?;
-    let broken = Arc::new(AtomicBool::new(false));
+    let state = Arc::new(AtomicU8::new(WORKS));
     let (mut fitted, _) = Pipeline::builder()
         .clusterer(Hdbscan::new(config.hdbscan_params.clone())?)
-        .regressor(Switch { inner: Linear::new(LinearParams::default())?, broken: Arc::clone(&broken) })
+        .regressor(Trainer { inner: Linear::new(LinearParams::default())?, state: Arc::clone(&state) })
         .fallback(KnnFallback::new(config.knn_params.clone())?)
         .config(config)
         .build()?
         .fit_initial(&Cohort::new(900, 1).batch())?;
-    broken.store(true, Ordering::Relaxed);
-    let report = fitted.retrain("while the trainer is broken")?;
-    show("failing", &report);
-    ensure!(report.outcome == RetrainOutcome::Failed && report.new_version.is_none());
-    let batch = fitted.process_batch(&Cohort::new(50, 9).batch())?;
-    ensure!(batch.n_scored == 50 && batch.model_version == 1, "the champion serves on");
+    for (broken, kind, outcome) in
+        [(POISONED, "poisoned", RetrainOutcome::Rejected), (FAILS, "failing", RetrainOutcome::Failed)]
+    {
+        state.store(broken, Ordering::Relaxed);
+        let report = fitted.retrain("a trainer that does not work")?;
+        show(kind, &report);
+        ensure!(report.outcome == outcome && report.new_version.is_none() && !report.reasons.is_empty());
+        let batch = fitted.process_batch(&Cohort::new(50, 9).batch())?;
+        ensure!(batch.n_scored == 50 && batch.model_version == 1, "the champion serves on");
+    }
     Ok(())
 }
 
