@@ -151,25 +151,35 @@ fn poisoned_and_failing(dir: &TempDir) -> Result<()> {
     Ok(())
 }
 
-/// The same stream under three thresholds.
+/// The same stream, with a tenth more newcomers every day, under three thresholds.
 fn strategies(dir: &TempDir) -> Result<()> {
-    println!("threshold  retrains  promoted");
-    let mut counts = Vec::new();
-    for threshold in [0.15, 0.35, 0.95] {
+    println!("threshold  first retrain  promoted  noise of the last batch");
+    let mut first_retrains = Vec::new();
+    for threshold in [0.15, 0.30, 0.45] {
         let text = STAGES.replace("noise_threshold = 0.25", &format!("noise_threshold = {threshold}"));
         let config = config(dir, &text)?;
         let (mut fitted, _) =
             Pipeline::from_config(&config)?.fit_initial(&Cohort::new(900, 1).batch().at(Timestamp(0)))?;
-        let mut outcomes = Vec::new();
-        for number in 1..=8 {
-            let cohort = newcomers(200, 40 + number);
-            let report = fitted.process_batch(&cohort.batch().at(Timestamp(DAY * number as i64)))?;
-            outcomes.extend(report.retrain.map(|r| r.outcome));
+        let (mut first, mut promoted, mut noise) = (None, 0, 0.0);
+        for day in 1..=8 {
+            let new = 20 * day;
+            let cohort = Cohort::new(200 - new, 40 + day as u64).and(&Cohort::around(
+                &[[140.0, 60.0, 30.0]],
+                new,
+                60 + day as u64,
+            ));
+            let report = fitted.process_batch(&cohort.batch().at(Timestamp(DAY * day as i64)))?;
+            noise = report.noise_ratio;
+            if let Some(retrain) = report.retrain {
+                first = first.or(Some(day));
+                promoted += usize::from(retrain.outcome == RetrainOutcome::Promoted);
+            }
         }
-        let promoted = outcomes.iter().filter(|o| **o == RetrainOutcome::Promoted).count();
-        println!("{threshold:>9}  {:>8}  {promoted:>8}", outcomes.len());
-        counts.push(promoted);
+        let first = first.context("eight tenths of newcomers are above every threshold")?;
+        println!("{threshold:>9}  {:>13}  {promoted:>8}  {noise:>23.2}", format!("day {first}"));
+        ensure!(promoted >= 1 && noise < 0.05, "the newcomers have become a segment");
+        first_retrains.push(first);
     }
-    ensure!(counts[0] >= 1 && counts[2] == 0, "a lower threshold retrains sooner");
+    ensure!(first_retrains.is_sorted_by(|a, b| a < b), "a lower threshold retrains sooner");
     Ok(())
 }
