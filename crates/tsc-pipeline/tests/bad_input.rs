@@ -47,6 +47,8 @@ fn a_fit_without_targets_says_so() {
     let data = Cohort::new(450, 1);
     let error = Pipeline::from_config(&config()).unwrap().fit_initial(&Batch::new(data.x())).unwrap_err();
     assert_eq!(error.code(), "TSC-DAT-022");
+    let help = error.help().unwrap();
+    assert!(help.contains("data.target"), "whoever comes from a file is told the key: {help}");
 }
 
 #[test]
