@@ -24,8 +24,9 @@ pub(crate) fn too_few_rows(have: usize, need: usize) -> Error {
 
 #[cold]
 pub(crate) fn no_targets() -> Error {
-    Error::new(ErrorKind::InvalidData, Stage::Input, "TSC-DAT-022", "the fit has no targets")
-        .with_help("name their column in data.target, or add Batch::with_targets; NaN marks an unknown target")
+    Error::new(ErrorKind::InvalidData, Stage::Input, "TSC-DAT-022", "the fit has no targets").with_help(
+        "name their column in data.target, or add Batch::with_targets; NaN marks an unknown target",
+    )
 }
 
 #[cold]
