@@ -95,6 +95,7 @@ impl Demo {
             reason: in_words(entry.reason).into(),
             count: entry.count,
         }));
+        data.data.rejections.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.feature.cmp(&b.feature)));
         let (fitted_version, served) = (self.training.model_version, fitted.models().version());
         if served != fitted_version {
             data.data.notes.push(format!(
