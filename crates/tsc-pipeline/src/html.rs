@@ -77,8 +77,8 @@ pub(crate) fn data<C: Clusterer, R: Regressor, N: NoiseFallback>(
                 .collect(),
         }),
         models: vec![
-            scores("pipeline, held-out rows", report.models.holdout.served),
-            scores("pooled model alone, held-out rows", report.models.holdout.pooled),
+            scores("pipeline", report.models.holdout.served),
+            scores("pooled model alone", report.models.holdout.pooled),
         ],
         cluster_scores: report
             .models
