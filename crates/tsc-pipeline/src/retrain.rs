@@ -225,8 +225,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
             self.queue.finish(RetrainOutcome::Promoted, at);
             report.new_version = Some(self.models.version);
             let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-            let registration =
-                Registration { description, tags, stage: DeploymentStage::Staging, comparison };
+            let registration = Registration { description, tags, stage, comparison };
             self.log_and_register(&mut training, &rows, &mut runs, registration)
         });
         match logged {
