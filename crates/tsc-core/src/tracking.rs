@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Result, Stage};
+use crate::{Error, ErrorKind, Result, Stage, Timestamp};
 
 /// Which of the three experiments a run belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -181,6 +181,17 @@ pub trait Run: fmt::Debug + Send {
     ///
     /// As [`Tracker::start_run`].
     fn child(&self, name: &str) -> Result<Box<dyn Run>>;
+
+    /// A run below this one for work that is over: it began at `start`, and finishing it ends it at `end`.
+    ///
+    /// A tracker that keeps no times starts it now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tracker::start_run`].
+    fn child_during(&self, name: &str, _start: Timestamp, _end: Timestamp) -> Result<Box<dyn Run>> {
+        self.child(name)
+    }
 
     /// Records parameters; a parameter cannot change its value.
     ///

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tsc_core::{DatasetInfo, Degradation, ModelUri, Result, Run, RunStatus};
+use tsc_core::{DatasetInfo, Degradation, ModelUri, Result, Run, RunStatus, Timestamp};
 
 use crate::clock;
 use crate::config::NonFinite;
@@ -17,6 +17,9 @@ use crate::limits::{self, BATCH, BATCH_PARAMS};
 use crate::model_uri;
 use crate::op::{Blob, Metric, NewModel, NewRun, Op};
 use crate::tracker::Inner;
+
+/// Tag that MLflow's pages show as the description of a run.
+const DESCRIPTION: &str = "tsc.description";
 
 /// What a parent knows of a run.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ impl Handle {
 pub(crate) struct MlflowRun {
     tracker: Arc<Inner>,
     handle: Arc<Handle>,
+    /// When what the run describes was over, if that was before it was written.
+    ended_at: Option<i64>,
     /// Every parameter so far: MLflow refuses a whole request because of one changed value.
     params: BTreeMap<String, String>,
     truncated: usize,
@@ -60,7 +65,15 @@ impl MlflowRun {
         }
         tracker.inbox.push(Entry::Run(number, run), 0, Room::Lifecycle);
         tracker.inbox.push(Entry::Op(number, Op::Start), 1, Room::Lifecycle);
-        Self { tracker, handle, params: BTreeMap::new(), truncated: 0, non_finite: 0, dropped: 0 }
+        Self {
+            tracker,
+            handle,
+            ended_at: None,
+            params: BTreeMap::new(),
+            truncated: 0,
+            non_finite: 0,
+            dropped: 0,
+        }
     }
 
     fn check_open(&self) -> Result<()> {
@@ -102,7 +115,7 @@ impl MlflowRun {
         if !tags.is_empty() {
             self.queue(Op::Tags(tags), Room::Lifecycle);
         }
-        end_tree(&self.tracker, &self.handle, status, clock::now_ms());
+        end_tree(&self.tracker, &self.handle, status, self.ended_at.unwrap_or_else(clock::now_ms));
         self.tracker.inbox.hurry();
     }
 }
@@ -134,6 +147,16 @@ impl Run for MlflowRun {
         let parent = &self.handle.run;
         let run = self.tracker.describe(&parent.experiment, &parent.note, Some(&parent.key), name)?;
         Ok(Box::new(Self::start(Arc::clone(&self.tracker), run, Some(&self.handle))))
+    }
+
+    fn child_during(&self, name: &str, start: Timestamp, end: Timestamp) -> Result<Box<dyn Run>> {
+        self.check_open()?;
+        let parent = &self.handle.run;
+        let run = self.tracker.describe(&parent.experiment, &parent.note, Some(&parent.key), name)?;
+        let run = NewRun { start_time: start.0, ..run };
+        let mut child = Self::start(Arc::clone(&self.tracker), run, Some(&self.handle));
+        child.ended_at = Some(end.0.max(start.0));
+        Ok(Box::new(child))
     }
 
     fn log_params(&mut self, params: &[(&str, &dyn fmt::Display)]) -> Result<()> {
@@ -195,8 +218,9 @@ impl Run for MlflowRun {
         self.check_open()?;
         let (mut new, mut refused) = (Vec::new(), None);
         for (key, value) in tags {
+            let key = if *key == DESCRIPTION { "mlflow.note.content" } else { *key };
             match limits::check_key("tag", key) {
-                Ok(()) => new.push(((*key).to_owned(), self.cut(value, limits::TAG_VALUE))),
+                Ok(()) => new.push((key.to_owned(), self.cut(value, limits::TAG_VALUE))),
                 Err(error) => refused = refused.or(Some(error)),
             }
         }

@@ -80,6 +80,10 @@ pub(crate) trait TrackingStore: fmt::Debug + Send + Sync {
     fn fetch(&self, model: &ModelRef, into: &Path) -> Result<()>;
 }
 
+/// Description of a new registered model.
+pub(crate) const ABOUT_MODEL: &str = "One version is one whole pipeline: segmentation, models, fallback and monitor. \
+                                      The alias staging or production names the version in use.";
+
 /// A version moves to a stage.
 #[derive(Debug)]
 pub(crate) struct Promotion<'a> {

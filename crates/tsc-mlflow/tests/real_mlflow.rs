@@ -4,10 +4,8 @@
 //! tests say so and pass, except where `CI=true`.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 #![expect(clippy::disallowed_methods, reason = "these tests are about waiting")]
-#![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
-mod real;
-
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -16,14 +14,19 @@ use tsc_mlflow::{
     NonFinite, RunStatus, Tracker, VersionInfo, packaging,
 };
 
-use real::{Server, python, read_back, run_python};
+use tsc_testing::mlflow::{MlflowServer, Python};
 
 const WAIT: Duration = Duration::from_secs(60);
 const STAGES: [&str; 6] =
     ["Preprocessing", "HDBSCAN", "kNN-Fallback", "TimeSeries-LGB", "Resource-LGB", "Performance-Report"];
 const MODEL: &str = "TimeSeries-Clustering-Pipeline";
 
-fn config(uri: &str, folder: &std::path::Path) -> MlflowConfig {
+/// Runs a script of this folder.
+fn run_script(python: &Python, script: &str, arguments: &[&str]) -> String {
+    python.run(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script), arguments)
+}
+
+fn config(uri: &str, folder: &Path) -> MlflowConfig {
     MlflowConfig { uri: Some(uri.into()), spool: Some(folder.join("spool")), ..MlflowConfig::default() }
 }
 
@@ -39,7 +42,7 @@ fn dataset() -> DatasetInfo {
 }
 
 /// One Pipeline run with its six children and everything a run can hold.
-fn log_pipeline(tracker: &MlflowTracker, experiment: Experiment, folder: &std::path::Path) -> ModelUri {
+fn log_pipeline(tracker: &MlflowTracker, experiment: Experiment, folder: &Path) -> ModelUri {
     let bundle = folder.join("bundle");
     std::fs::create_dir_all(bundle.join("models")).unwrap();
     std::fs::write(bundle.join("manifest.json"), "{}").unwrap();
@@ -71,7 +74,7 @@ fn log_pipeline(tracker: &MlflowTracker, experiment: Experiment, folder: &std::p
     uri
 }
 
-fn log_everything(tracker: &MlflowTracker, folder: &std::path::Path) {
+fn log_everything(tracker: &MlflowTracker, folder: &Path) {
     let uri = log_pipeline(tracker, Experiment::Training, folder);
     let info = VersionInfo {
         description: "Initial Training".into(),
@@ -170,12 +173,12 @@ fn assert_everything_is_there(seen: &Value) {
 
 #[test]
 fn p22_p23_p24_p25_mlflow_reads_the_embedded_store_migrates_it_and_it_still_takes_runs() {
-    let Some(python) = python() else { return };
+    let Some(python) = Python::with_mlflow() else { return };
     let folder = tempfile::tempdir().unwrap();
     let uri = format!("sqlite:///{}/mlflow.db", folder.path().display());
     let tracker = MlflowTracker::open(&config(&uri, folder.path())).unwrap();
     log_everything(&tracker, folder.path());
-    assert_everything_is_there(&read_back(&python, &uri, &[MODEL]));
+    assert_everything_is_there(&python.read_back(&uri, Some(MODEL)));
 
     // The same tracker, whose connection is older than the migration, and a new one.
     let revision = "SELECT version_num FROM alembic_version";
@@ -194,7 +197,7 @@ fn p22_p23_p24_p25_mlflow_reads_the_embedded_store_migrates_it_and_it_still_take
     tracker.promote(&version, DeploymentStage::Staging).unwrap();
     let report = tracker.flush(WAIT);
     assert!(!report.is_degraded(), "{report:?}");
-    let seen = read_back(&python, &uri, &[MODEL]);
+    let seen = python.read_back(&uri, Some(MODEL));
     let runs = seen["experiments"]["TimeSeries-Clustering-Training"]["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 21);
     assert!(runs.iter().all(|run| run["status"] == "FINISHED"));
@@ -206,14 +209,14 @@ fn p22_p23_p24_p25_mlflow_reads_the_embedded_store_migrates_it_and_it_still_take
 
 #[test]
 fn python_predicts_the_same_bits_from_a_packaged_booster() {
-    let Some(python) = python() else { return };
+    let Some(python) = Python::with_mlflow() else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    run_python(&python, "load_models.py", &["fit", &path("model.txt"), &path("predictions.json")]);
+    run_script(&python, "load_models.py", &["fit", &path("model.txt"), &path("predictions.json")]);
     let text = std::fs::read_to_string(path("model.txt")).unwrap();
     let names = ["heart rate", "it's", "lactate"].map(String::from);
     packaging::write_lightgbm_model(&text, &names, &folder.path().join("package")).unwrap();
-    let said = run_python(&python, "load_models.py", &["load", &path("package"), &path("predictions.json")]);
+    let said = run_script(&python, "load_models.py", &["load", &path("package"), &path("predictions.json")]);
     assert_eq!(said.trim(), "equal");
 
     let uri = format!("sqlite:///{}/mlflow.db", folder.path().display());
@@ -222,7 +225,7 @@ fn python_predicts_the_same_bits_from_a_packaged_booster() {
     let logged = run.log_model("timeseries-cluster-0", &folder.path().join("package")).unwrap();
     run.finish(RunStatus::Finished).unwrap();
     tracker.fetch(&logged, &folder.path().join("fetched")).unwrap();
-    let said = run_python(&python, "load_models.py", &["load", &path("fetched"), &path("predictions.json")]);
+    let said = run_script(&python, "load_models.py", &["load", &path("fetched"), &path("predictions.json")]);
     assert_eq!(said.trim(), "equal", "with its identity added the package still loads");
 
     let bundle = folder.path().join("bundle");
@@ -235,7 +238,7 @@ fn python_predicts_the_same_bits_from_a_packaged_booster() {
     };
     packaging::write_pipeline_model(&bundle, &folder.path().join("pipeline"), &model).unwrap();
     let flavor: Value =
-        serde_json::from_str(&run_python(&python, "load_models.py", &["bundle", &path("pipeline")])).unwrap();
+        serde_json::from_str(&run_script(&python, "load_models.py", &["bundle", &path("pipeline")])).unwrap();
     assert_eq!(
         flavor,
         json!({"code": null, "content_hash": "it's", "crate_version": "0.1.0", "data": "data/bundle", "model_version": 3})
@@ -245,12 +248,12 @@ fn python_predicts_the_same_bits_from_a_packaged_booster() {
 // One server for all of REST: starting it takes longer than the checks.
 #[test]
 fn a_real_server_keeps_everything_through_outages_and_bad_values() {
-    let Some(python) = python() else { return };
-    let server = Server::start(&python);
+    let Some(python) = Python::with_mlflow() else { return };
+    let server = MlflowServer::start(&python);
     let folder = tempfile::tempdir().unwrap();
     let tracker = MlflowTracker::open(&config(&server.uri, folder.path())).unwrap();
     log_everything(&tracker, folder.path());
-    assert_everything_is_there(&read_back(&python, &server.uri, &[MODEL]));
+    assert_everything_is_there(&python.read_back(&server.uri, Some(MODEL)));
     let spooled = std::fs::read_dir(folder.path().join("spool")).unwrap().flatten();
     assert!(
         spooled.flat_map(|target| std::fs::read_dir(target.path()).unwrap()).next().is_none(),
@@ -265,17 +268,17 @@ fn a_real_server_keeps_everything_through_outages_and_bad_values() {
     f14_a_dead_server_costs_nothing_and_loses_nothing(&python, &server, folder.path());
 }
 
-fn named(server: &Server, folder: &std::path::Path, name: &str) -> MlflowConfig {
+fn named(server: &MlflowServer, folder: &Path, name: &str) -> MlflowConfig {
     MlflowConfig { experiment_name: name.into(), ..config(&server.uri, folder) }
 }
 
-fn suites_pass(server: &Server, folder: &std::path::Path) {
+fn suites_pass(server: &MlflowServer, folder: &Path) {
     let tracker = MlflowTracker::open(&named(server, folder, "Suites")).unwrap();
     tsc_testing::tracker::suite(&tracker);
     tsc_testing::registry::suite(&tracker, &tracker);
 }
 
-fn another_process_finds_the_model(server: &Server, folder: &std::path::Path, tracker: &MlflowTracker) {
+fn another_process_finds_the_model(server: &MlflowServer, folder: &Path, tracker: &MlflowTracker) {
     let version = tracker.latest(MODEL, DeploymentStage::Staging).unwrap().unwrap();
     let other = MlflowTracker::open(&config(&server.uri, folder)).unwrap();
     assert_eq!(other.latest(MODEL, DeploymentStage::Staging).unwrap(), Some(version.clone()));
@@ -289,14 +292,14 @@ fn another_process_finds_the_model(server: &Server, folder: &std::path::Path, tr
     assert_eq!((again.version, again.source), (2, version.source));
 }
 
-fn one_bad_value_costs_only_itself(python: &str, server: &Server, folder: &std::path::Path) {
+fn one_bad_value_costs_only_itself(python: &Python, server: &MlflowServer, folder: &Path) {
     let config = MlflowConfig { non_finite: NonFinite::Store, ..named(server, folder, "Bad") };
     let tracker = MlflowTracker::open(&config).unwrap();
     let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
     run.log_params(&[("a", &1)]).unwrap();
     tracker.flush(WAIT);
     // Somebody else sets a parameter that this process then sets otherwise.
-    run_python(python, "change_run.py", &[&server.uri, "param", run.id(), "b", "theirs"]);
+    run_script(python, "change_run.py", &[&server.uri, "param", run.id(), "b", "theirs"]);
     let params: Vec<(String, usize)> = (0..60).map(|n| (format!("p{n}"), n)).collect();
     let mut all: Vec<(&str, &dyn std::fmt::Display)> =
         params.iter().map(|(k, v)| (k.as_str(), v as _)).collect();
@@ -310,7 +313,7 @@ fn one_bad_value_costs_only_itself(python: &str, server: &Server, folder: &std::
     let report = tracker.flush(WAIT);
     assert_eq!((report.rejected, report.spooled, report.dropped, report.queued), (1, 0, 0, 0), "{report:?}");
     assert!(report.last_error.unwrap().contains("\"b\""));
-    let seen = read_back(python, &server.uri, &[]);
+    let seen = python.read_back(&server.uri, None);
     let run = &seen["experiments"]["Bad-Training"]["runs"][0];
     assert_eq!(run["params"].as_object().unwrap().len(), 62);
     assert_eq!((&run["params"]["b"], &run["params"]["p59"]), (&json!("theirs"), &json!("59")));
@@ -322,7 +325,7 @@ fn one_bad_value_costs_only_itself(python: &str, server: &Server, folder: &std::
     assert_eq!(run["status"], "FINISHED");
 }
 
-fn eight_trackers_agree_on_a_new_experiment(server: &Server, folder: &std::path::Path) {
+fn eight_trackers_agree_on_a_new_experiment(server: &MlflowServer, folder: &Path) {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -339,13 +342,13 @@ fn eight_trackers_agree_on_a_new_experiment(server: &Server, folder: &std::path:
     });
 }
 
-fn a_deleted_experiment_comes_back(python: &str, server: &Server, folder: &std::path::Path) {
+fn a_deleted_experiment_comes_back(python: &Python, server: &MlflowServer, folder: &Path) {
     let tracker = MlflowTracker::open(&named(server, folder, "Crowd")).unwrap();
     let start = || tracker.start_run(Experiment::Training, "Pipeline").unwrap();
     start().finish(RunStatus::Finished).unwrap();
     tracker.flush(WAIT);
     for fresh in [false, true] {
-        run_python(python, "change_run.py", &[&server.uri, "delete-experiment", "Crowd-Training"]);
+        run_script(python, "change_run.py", &[&server.uri, "delete-experiment", "Crowd-Training"]);
         if fresh {
             let tracker = MlflowTracker::open(&named(server, folder, "Crowd")).unwrap();
             tracker.start_run(Experiment::Training, "fresh").unwrap().finish(RunStatus::Finished).unwrap();
@@ -355,7 +358,7 @@ fn a_deleted_experiment_comes_back(python: &str, server: &Server, folder: &std::
             assert!(!report.is_degraded(), "{report:?}");
         }
     }
-    let seen = read_back(python, &server.uri, &[]);
+    let seen = python.read_back(&server.uri, None);
     let experiment = &seen["experiments"]["Crowd-Training"];
     assert_eq!(experiment["stage"], "active");
     let live = |run: &&Value| run["status"] == "FINISHED";
@@ -376,11 +379,7 @@ fn a_process_that_is_cut_short() {
     std::process::exit(7);
 }
 
-fn f14_a_dead_server_costs_nothing_and_loses_nothing(
-    python: &str,
-    server: &Server,
-    folder: &std::path::Path,
-) {
+fn f14_a_dead_server_costs_nothing_and_loses_nothing(python: &Python, server: &MlflowServer, folder: &Path) {
     server.stop();
     let config = named(server, folder, "Outage");
     let uri = {
@@ -411,7 +410,7 @@ fn f14_a_dead_server_costs_nothing_and_loses_nothing(
     let report = tracker.replay(WAIT);
     assert_eq!((report.spooled, report.rejected, report.dropped, report.last_error), (0, 0, 0, None));
     assert!(report.replayed > 60);
-    let seen = read_back(python, &server.uri, &[]);
+    let seen = python.read_back(&server.uri, None);
     let runs = seen["experiments"]["Outage-Training"]["runs"].as_array().unwrap();
     assert_eq!(runs.iter().filter(|run| run["status"] == "FINISHED").count(), 7);
     assert_eq!(runs.iter().filter(|run| run["parent"] == "Pipeline").count(), 6);

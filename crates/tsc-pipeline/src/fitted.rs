@@ -401,7 +401,13 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
     fn track(&mut self, report: &mut BatchReport, seconds: f64) {
         if self.batch_run.is_none() {
             match self.tracking.tracker.start_run(Experiment::BatchProcessing, "Pipeline") {
-                Ok(run) => self.batch_run = Some(run),
+                Ok(mut run) => {
+                    let about = "Batches of one process. The step of each metric is the number of the batch.";
+                    if let Err(error) = run.set_tags(&[("tsc.description", about)]) {
+                        report.degraded.push(Degraded::from(&error));
+                    }
+                    self.batch_run = Some(run);
+                }
                 Err(error) => report.degraded.push(Degraded::from(&error)),
             }
         }

@@ -47,6 +47,7 @@ pub(crate) fn data<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let mut buffer = Vec::new();
     let map = rows
         .features()
+        .or_else(|| tsc_core::Features::new(rows.values(), rows.n_features()).ok())
         .filter(|x| x.n_samples() == clustering.labels.len())
         .and_then(|x| models.view.apply_into(x, &mut buffer).ok())
         .map(|view| ClusterMap::of(view, &clustering.labels, config.random_state));
@@ -76,8 +77,8 @@ pub(crate) fn data<C: Clusterer, R: Regressor, N: NoiseFallback>(
                 .collect(),
         }),
         models: vec![
-            scores("pipeline, held-out rows", report.models.holdout.served),
-            scores("pooled model alone, held-out rows", report.models.holdout.pooled),
+            scores("pipeline", report.models.holdout.served),
+            scores("pooled model alone", report.models.holdout.pooled),
         ],
         cluster_scores: report
             .models
@@ -132,22 +133,16 @@ fn importances<C: Clusterer, R: Regressor, N: NoiseFallback>(
 ) -> Vec<Importance> {
     let names: Vec<&str> =
         models.schema.columns().iter().filter(|c| c.column_use.models()).map(|c| c.name.as_str()).collect();
-    let top = |cluster, gain: &[f64]| {
-        let mut order: Vec<usize> = (0..gain.len().min(names.len())).filter(|&f| gain[f] > 0.0).collect();
-        order.sort_by(|&a, &b| gain[b].total_cmp(&gain[a]).then(a.cmp(&b)));
-        order.truncate(10);
-        Importance {
-            cluster,
-            measure: "gain".into(),
-            features: order.iter().map(|&f| names[f].to_owned()).collect(),
-            values: order.iter().map(|&f| gain[f]).collect(),
-        }
+    let of = |cluster, gain: &[f64]| {
+        let n = gain.len().min(names.len());
+        let features = names[..n].iter().map(|name| (*name).to_owned()).collect();
+        Importance { cluster, measure: "gain".into(), features, values: gain[..n].to_vec() }
     };
-    let pooled = report.models.pooled.importance.iter().map(|i| top(None, &i.gain));
+    let pooled = report.models.pooled.importance.iter().map(|i| of(None, &i.gain));
     let own = report
         .models
         .clusters
         .iter()
-        .filter_map(|c| Some(top(Some(c.cluster), &c.model.importance.as_ref()?.gain)));
-    pooled.chain(own).filter(|importance| !importance.values.is_empty()).collect()
+        .filter_map(|c| Some(of(Some(c.cluster), &c.model.importance.as_ref()?.gain)));
+    pooled.chain(own).filter(|importance| importance.values.iter().any(|gain| *gain > 0.0)).collect()
 }

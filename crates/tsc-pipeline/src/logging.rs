@@ -46,13 +46,15 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
         let (schema, config) = (&models.schema, self.config());
         let clustering = &report.clustering;
         let served = &report.models.holdout.served;
+        let about = about(description, report);
+        runs.open_children(&report.timings);
         runs.parent(|run| {
             run.log_params(&[
                 ("n_rows", &report.n_samples),
                 ("n_features", &report.n_features),
                 ("seed", &config.random_state),
             ])?;
-            run.set_tags(&[("tsc.description", description)])?;
+            run.set_tags(&[("tsc.description", &about)])?;
             run.log_metrics(
                 0,
                 &[
@@ -79,6 +81,9 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
             }
             Ok(())
         });
+        for (child, about) in ABOUT_CHILDREN {
+            runs.child(child, |run| run.set_tags(&[("tsc.description", about)]));
+        }
         runs.child("Preprocessing", |run| {
             run.log_params(&[
                 ("scaling", &"standard"),
@@ -167,6 +172,44 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
             }
         });
     }
+}
+
+/// What each child run holds, for the person who opens it.
+const ABOUT_CHILDREN: [(&str, &str); 6] = [
+    (
+        "Preprocessing",
+        "Rows checked and scaled for the clustering. `features/schema.json` lists the features.",
+    ),
+    (
+        "HDBSCAN",
+        "Segmentation of the rows. `clusters/centroids.csv` holds the mean of each cluster in original units.",
+    ),
+    ("kNN-Fallback", "Labels for rows that no cluster takes in."),
+    ("TimeSeries-LGB", "Models of the target, one per cluster and one for all. `models` holds them."),
+    ("Resource-LGB", "Models of the resources, one per cluster and one for all. `models` holds them."),
+    (
+        "Performance-Report",
+        "`report/report.html` is the page for people, `report/training.json` has the same numbers and more.",
+    ),
+];
+
+/// The fit in two sentences.
+fn about(description: &str, report: &TrainingReport) -> String {
+    let clustering = &report.clustering;
+    let mut text = format!(
+        "{description}. {} rows with {} features fall into {} clusters, {:.1} % of them are noise.",
+        report.n_samples,
+        report.n_features,
+        clustering.n_clusters,
+        100.0 * clustering.noise_ratio
+    );
+    let holdout = &report.models.holdout;
+    if let (Some(served), Some(pooled)) = (holdout.served.rmse, holdout.pooled.rmse) {
+        text.push_str(&format!(
+            " RMSE on held-out rows: {served:.4}; of the pooled model alone: {pooled:.4}."
+        ));
+    }
+    text
 }
 
 fn log_models(run: &mut dyn Run, models: &tsc_models::ModelsReport) -> Result<()> {

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tsc_core::{
-    Clusterer, Degraded, DeploymentStage, Error, ErrorKind, Event, Experiment, ModelRegistry, ModelVersion, NoiseFallback, Regressor,
-    Result, RetrainOutcome, RunStatus, Stage, Timestamp, Trigger,
+    Clusterer, Degraded, DeploymentStage, Error, ErrorKind, Event, Experiment, ModelRegistry, ModelVersion,
+    NoiseFallback, Regressor, Result, RetrainOutcome, RunStatus, Stage, Timestamp, Trigger,
 };
 use tsc_retrain::{Admission, Gate, GateDecision, GateOutcome, Holdout, RetrainMode, Scored, Window};
 
@@ -180,7 +180,8 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
     /// Where the served version is deployed, so that a promoted challenger takes its place.
     fn stage_of_champion(&self) -> DeploymentStage {
         let held = |version: &ModelVersion, registry: &dyn ModelRegistry| {
-            registry.latest(&version.name, DeploymentStage::Production).ok().flatten().as_ref() == Some(version)
+            registry.latest(&version.name, DeploymentStage::Production).ok().flatten().as_ref()
+                == Some(version)
         };
         match (&self.counters.registered, self.tracking.registry.as_deref()) {
             (Some(version), Some(registry)) if held(version, registry) => DeploymentStage::Production,
@@ -224,8 +225,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
             self.queue.finish(RetrainOutcome::Promoted, at);
             report.new_version = Some(self.models.version);
             let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-            let registration =
-                Registration { description, tags, stage: DeploymentStage::Staging, comparison };
+            let registration = Registration { description, tags, stage, comparison };
             self.log_and_register(&mut training, &rows, &mut runs, registration)
         });
         match logged {

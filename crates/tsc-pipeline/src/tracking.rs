@@ -3,10 +3,12 @@ use std::sync::Arc;
 
 use tsc_core::{
     DatasetInfo, Degradation, Degraded, Error, Experiment, ModelRegistry, ModelVersion, NoopTracker, Result,
-    Run, RunStatus, Stage, Tracker, VersionInfo,
+    Run, RunStatus, Stage, Timestamp, Tracker, VersionInfo,
 };
 
+use crate::clock;
 use crate::config::PipelineConfig;
+use crate::reports::Timings;
 
 /// Where a description wants its runs.
 #[derive(Clone, Debug)]
@@ -141,6 +143,7 @@ pub(crate) const CHILDREN: [&str; 6] =
 /// The run tree of a fit: a parent and six children, all finished with one status.
 #[derive(Debug)]
 pub(crate) struct FitRuns {
+    started: Timestamp,
     parent: Option<Box<dyn Run>>,
     children: Vec<Option<Box<dyn Run>>>,
     pub(crate) degraded: Vec<Degraded>,
@@ -149,17 +152,10 @@ pub(crate) struct FitRuns {
 impl FitRuns {
     pub(crate) fn open(tracking: &Tracking, experiment: Experiment, config: &PipelineConfig) -> Self {
         let mut runs =
-            Self { parent: None, children: CHILDREN.iter().map(|_| None).collect(), degraded: Vec::new() };
+            Self { started: clock::now(), parent: None, children: Vec::new(), degraded: Vec::new() };
         match tracking.tracker.start_run(experiment, "Pipeline") {
             Ok(parent) => runs.parent = Some(parent),
             Err(error) => runs.degraded.push(Degraded::from(&error)),
-        }
-        for (slot, name) in CHILDREN.iter().enumerate() {
-            match runs.parent.as_ref().map(|parent| parent.child(name)) {
-                Some(Ok(child)) => runs.children[slot] = Some(child),
-                Some(Err(error)) => runs.degraded.push(Degraded::from(&error)),
-                None => {}
-            }
         }
         let params = flat_params(config);
         runs.parent(|run| {
@@ -173,6 +169,32 @@ impl FitRuns {
             Ok(())
         });
         runs
+    }
+
+    /// Opens the children: each where its stage ran by `timings`, the report's now.
+    pub(crate) fn open_children(&mut self, timings: &Timings) {
+        if !self.children.is_empty() {
+            return;
+        }
+        let mut start = self.started;
+        let seconds =
+            [timings.preprocessing, timings.clustering, timings.fallback, timings.models, timings.resources];
+        for (slot, name) in CHILDREN.iter().enumerate() {
+            let child = self.parent.as_ref().map(|parent| match seconds.get(slot) {
+                Some(seconds) => {
+                    let end = Timestamp(start.0.saturating_add((seconds * 1000.0) as i64));
+                    parent.child_during(name, std::mem::replace(&mut start, end), end)
+                }
+                None => parent.child(name),
+            });
+            self.children.push(match child.transpose() {
+                Ok(child) => child,
+                Err(error) => {
+                    self.degraded.push(Degraded::from(&error));
+                    None
+                }
+            });
+        }
     }
 
     /// Key of the parent run; `None` when nothing keeps runs.
@@ -193,7 +215,8 @@ impl FitRuns {
         let Some(slot) = CHILDREN.iter().position(|child| *child == name) else {
             unreachable!("{name} is one of the six children")
         };
-        if let Some(run) = self.children[slot].as_deref_mut()
+        if let Some(Some(run)) = self.children.get_mut(slot)
+            && let run = run.as_mut()
             && let Err(error) = write(run)
         {
             self.degraded.push(Degraded::from(&error));
@@ -250,6 +273,7 @@ impl FitRuns {
             Stage::Report | Stage::Monitoring => "Performance-Report",
             _ => "TimeSeries-LGB",
         };
+        self.open_children(&Timings::default());
         self.parent(|run| run.set_tags(&[("tsc.error", &text)]));
         self.child(stage, |run| run.set_tags(&[("tsc.error", &text)]));
         self.finish(RunStatus::Failed);

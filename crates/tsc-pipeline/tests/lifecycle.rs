@@ -97,6 +97,23 @@ fn a_challenger_that_is_worse_is_rejected_and_the_version_stays() {
 }
 
 #[test]
+fn p25_a_promoted_challenger_takes_the_stage_of_its_champion() {
+    let tracker = MemoryTracker::new();
+    let config = config_with("[retraining]\nmode = \"on_request\"");
+    let (mut pipeline, training) =
+        tracked(&config, &tracker).fit_initial(&Cohort::new(450, 1).batch()).unwrap();
+    let first = training.registered.unwrap();
+    tracker.promote(&first, DeploymentStage::Production).unwrap();
+    for seed in 0..3 {
+        pipeline.process_batch(&drifted(50 + seed).batch()).unwrap();
+    }
+    let report = pipeline.retrain("a new ward").unwrap();
+    assert_eq!(report.outcome, RetrainOutcome::Promoted, "{:?}", report.reasons);
+    assert_eq!(tracker.latest(&first.name, DeploymentStage::Production).unwrap(), report.registered);
+    assert_eq!(report.registered.unwrap().version, 2);
+}
+
+#[test]
 fn too_few_rows_in_the_window_defer_a_retrain() {
     let config = config_with("");
     let config = PipelineConfig { batch_size: 10, ..config };

@@ -173,6 +173,7 @@ struct Clusters {
     n_noise: String,
     noise_share: String,
     silhouette: String,
+    has_persistence: bool,
     table: Listed<4>,
 }
 
@@ -189,6 +190,7 @@ fn clusters(data: &ReportData) -> Option<Clusters> {
         n_noise: count(summary.n_noise),
         noise_share: share(summary.n_noise),
         silhouette: number(summary.silhouette),
+        has_persistence: summary.clusters.iter().any(|c| c.persistence.is_some()),
         table,
     })
 }

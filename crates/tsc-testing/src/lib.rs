@@ -8,6 +8,8 @@ mod cohort;
 pub mod detector;
 pub mod fallback;
 mod generators;
+#[cfg(unix)]
+pub mod mlflow;
 pub mod npy;
 pub mod npz;
 pub mod policy;

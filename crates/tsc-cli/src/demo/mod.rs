@@ -36,6 +36,8 @@ pub(crate) fn run(args: &DemoArgs, as_json: bool) -> Outcome {
     let pipeline = Pipeline::from_config(&config)?.with_featurizer(cohort.featurizer.clone());
     let (mut fitted, training) = pipeline.fit_initial(&cohort.train.batch(0, cohort.train.n_rows())?)?;
     watch.lap("fit");
+    #[cfg(feature = "report")]
+    let shown = fitted.report_data(&training, &cohort.train.batch(0, cohort.train.n_rows())?);
     let global = compare::global(&cohort, &config)?;
     watch.lap("global model");
 
@@ -66,7 +68,8 @@ pub(crate) fn run(args: &DemoArgs, as_json: bool) -> Outcome {
         laps: watch.laps,
         cohort,
     };
-    demo.write_report(&fitted)?;
+    #[cfg(feature = "report")]
+    demo.write_report(shown, &fitted)?;
     let failures = demo.failures();
     if as_json {
         say(demo.json(&failures))?;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tsc_pipeline::core::{AlertEvent, Label, RegressionScores, RetrainOutcome, TrackingReport};
+#[cfg(feature = "report")]
+use tsc_pipeline::series::Reason;
 use tsc_pipeline::{BatchReport, FittedPipeline, RetrainReport, TrainingReport};
 
 use super::cohort::Cohort;
@@ -73,22 +75,34 @@ pub(crate) struct Demo {
 impl Demo {
     /// The page of the fit, with the stream and what it is held against.
     #[cfg(feature = "report")]
-    pub(crate) fn write_report(&self, fitted: &FittedPipeline) -> Result<(), Failure> {
-        use tsc_pipeline::report::{ModelScores, NoiseTrend, Report};
-        let train = &self.cohort.train;
-        let mut data = fitted.report_data(&self.training, &train.batch(0, train.n_rows())?);
+    pub(crate) fn write_report(
+        &self,
+        mut data: tsc_pipeline::report::ReportData,
+        fitted: &FittedPipeline,
+    ) -> Result<(), Failure> {
+        use tsc_pipeline::report::{ModelScores, NoiseTrend, Rejection, Report};
         data.subject = Some(self.cohort.name.into());
         data.target = Some("mean heart rate of hours 42-48".into());
-        data.unit = Some("1/min".into());
+        data.unit = Some("beats/min".into());
         data.health = Some(fitted.health().status);
         data.models = self
             .rows()
             .into_iter()
-            .map(|(model, scores)| ModelScores { model: format!("{model}, streamed stays"), scores })
+            .map(|(model, scores)| ModelScores { model: model.into(), scores })
             .collect();
-        data.data.notes.extend(self.rejections().into_iter().map(|(reason, count, most)| {
-            format!("{reason}: {count} values while reading ({most})")
+        data.data.rejections.extend(self.cohort.quality.counts.iter().map(|entry| Rejection {
+            feature: Some(entry.variable.clone()),
+            reason: in_words(entry.reason).into(),
+            count: entry.count,
         }));
+        data.data.rejections.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.feature.cmp(&b.feature)));
+        let (fitted_version, served) = (self.training.model_version, fitted.models().version());
+        if served != fitted_version {
+            data.data.notes.push(format!(
+                "Version {served} serves now. Clusters, features and errors by cluster are those of the first \
+                 fit, version {fitted_version}."
+            ));
+        }
         data.absent.clear();
         data.noise_trend = Some(NoiseTrend {
             batches: (1..=self.streamed.noise.len() as u64).collect(),
@@ -99,19 +113,14 @@ impl Demo {
             ..NoiseTrend::default()
         });
         let at = fitted.models().fitted_at();
-        data.retrains = self.streamed.retrains.iter().map(|(batch, report)| report.shown(*batch, at)).collect();
+        data.retrains =
+            self.streamed.retrains.iter().map(|(batch, report)| report.shown(*batch, at)).collect();
         data.alerts.clone_from(&self.streamed.events);
         data.tracking = Some(self.tracking.clone());
         let mut page = Vec::new();
         Report::new(data).write_html(&mut page)?;
         std::fs::write(&self.report, page)
             .map_err(|e| Failure::data(format!("{} cannot be written: {e}", self.report.display())))
-    }
-
-    /// This build writes no page.
-    #[cfg(not(feature = "report"))]
-    pub(crate) fn write_report(&self, _fitted: &FittedPipeline) -> Result<(), Failure> {
-        Ok(())
     }
 
     fn pipeline(&self) -> RegressionScores {
@@ -231,8 +240,8 @@ impl Demo {
 
     fn rows(&self) -> Vec<(&'static str, RegressionScores)> {
         let retrained =
-            if self.streamed.promoted().is_some() { "pipeline, retrained on the way" } else { "pipeline" };
-        let mut rows = vec![(retrained, self.pipeline()), ("one global model, never retrained", self.global)];
+            if self.streamed.promoted().is_some() { "pipeline with retraining" } else { "pipeline" };
+        let mut rows = vec![(retrained, self.pipeline()), ("global model without retraining", self.global)];
         rows.extend(self.last_value.map(|scores| ("last value", scores)));
         rows
     }
@@ -295,6 +304,22 @@ impl Demo {
             "peak_memory_mib": tsc_pipeline::peak_memory_mib(), "bundle": self.bundle, "report": self.report,
             "view": self.view, "failures": failures,
         })
+    }
+}
+
+#[cfg(feature = "report")]
+fn in_words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Sentinel => "stands for missing",
+        Reason::Unparsable => "not a number",
+        Reason::NonFinite => "missing or infinite",
+        Reason::OutOfRange => "outside the possible range",
+        Reason::Clamped => "set to the nearest possible value",
+        Reason::UnknownVariable => "unknown variable",
+        Reason::Repeat => "repeats a time",
+        Reason::NoPatient => "no patient",
+        Reason::NoTime => "no readable time",
+        _ => "rejected",
     }
 }
 

@@ -5,7 +5,7 @@ use tsc_core::{ModelUri, ModelVersion, Result, VersionInfo};
 
 use crate::config::Stages;
 use crate::model_uri::{self, ModelRef};
-use crate::store::{Promotion, StoredVersion};
+use crate::store::{ABOUT_MODEL, Promotion, StoredVersion};
 
 use super::Reply;
 use super::RestStore;
@@ -23,7 +23,10 @@ impl RestStore {
         op_key: &str,
     ) -> Result<u64> {
         let stored = self.find_model(model)?;
-        match self.client.post::<Value>("registered-models/create", &json!({"name": name})) {
+        match self
+            .client
+            .post::<Value>("registered-models/create", &json!({"name": name, "description": ABOUT_MODEL}))
+        {
             Err(error) if !error.has_code("RESOURCE_ALREADY_EXISTS") => return Err(error.into()),
             _ => {}
         }

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::config::Stages;
 use crate::error::TrackingError;
 use crate::model_uri::{self, ModelRef};
-use crate::store::{Promotion, StoredVersion};
+use crate::store::{ABOUT_MODEL, Promotion, StoredVersion};
 
 use super::{SqliteStore, models};
 
@@ -35,8 +35,8 @@ impl SqliteStore {
         if known.is_none() {
             tx.execute(
                 "INSERT INTO registered_models (name, creation_time, last_updated_time, description) \
-                 VALUES (?1, ?2, ?2, '')",
-                params![name, now],
+                 VALUES (?1, ?2, ?2, ?3)",
+                params![name, now, ABOUT_MODEL],
             )
             .map_err(&failed)?;
         }
@@ -58,7 +58,8 @@ impl SqliteStore {
         tx.execute(
             "INSERT INTO model_versions (name, version, creation_time, last_updated_time, description, \
              user_id, current_stage, source, run_id, status, storage_location) \
-             VALUES (?1, ?2, ?3, ?3, ?4, NULL, 'None', ?5, ?6, 'READY', ?7)",
+             VALUES (?1, ?2, ?3, ?3, ?4, (SELECT user_id FROM runs WHERE run_uuid = ?6), 'None', ?5, ?6, \
+             'READY', ?7)",
             params![name, number, now, info.description, model_uri::logged(id).0, run, location],
         )
         .map_err(&failed)?;

@@ -376,7 +376,11 @@ impl PipelineConfig {
                 format!("is {id:?}, must be letters, digits, _, . and - only, or absent"),
             );
         }
-        rule(self.hdbscan_params.prediction_data, "hdbscan_params.prediction_data", "is false, scoring needs it".into());
+        rule(
+            self.hdbscan_params.prediction_data,
+            "hdbscan_params.prediction_data",
+            "is false, scoring needs it".into(),
+        );
         let training = &self.training;
         rule(training.min_rows >= 1, "training.min_rows", "is 0, must be at least 1".into());
         rule(training.min_rows_factor >= 1, "training.min_rows_factor", "is 0, must be at least 1".into());

@@ -5,6 +5,7 @@
 Runs carry names, not ids: ids differ from store to store.
 """
 
+import csv
 import hashlib
 import json
 import os
@@ -30,6 +31,15 @@ def files(run_id, path=None):
             with tempfile.TemporaryDirectory() as folder:
                 local = client.download_artifacts(run_id, item.path, folder)
                 found[item.path] = hashlib.sha256(open(local, "rb").read()).hexdigest()
+    return found
+
+
+def tables(run_id, paths):
+    found = {}
+    for path in paths:
+        if path.endswith(".csv"):
+            with tempfile.TemporaryDirectory() as folder:
+                found[path] = list(csv.reader(open(client.download_artifacts(run_id, path, folder))))
     return found
 
 
@@ -65,6 +75,7 @@ for experiment in client.search_experiments(view_type=ViewType.ALL):
     described = []
     for run in runs:
         run = client.get_run(run.info.run_id)
+        artifacts = files(run.info.run_id)
         described.append(
             {
                 "name": run.info.run_name,
@@ -80,8 +91,10 @@ for experiment in client.search_experiments(view_type=ViewType.ALL):
                     for key in run.data.metrics
                 },
                 "tags": {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")},
+                "note": run.data.tags.get("mlflow.note.content"),
                 "user": run.data.tags.get("mlflow.user"),
-                "artifacts": files(run.info.run_id),
+                "artifacts": artifacts,
+                "tables": tables(run.info.run_id, artifacts),
                 "datasets": [
                     {
                         "name": item.dataset.name,
