@@ -229,7 +229,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
     /// the window and the monitor's charts are then as before, and the failure is counted.
     pub fn process_batch(&mut self, batch: &Batch<'_>) -> Result<BatchReport> {
         let at = batch.time().unwrap_or_else(clock::now);
-        self.adopt_finished_retrain(at);
+        self.adopt_finished_retrain();
         let sequence = self.counters.sequence + 1;
         self.tell(&Event::BatchStarted { sequence, n_samples: batch.n_samples() });
         match self.observe_batch(batch, sequence, at) {
@@ -457,7 +457,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
     /// None today: a failed fit is an outcome of the report, and the champion serves on.
     pub fn retrain(&mut self, reason: impl Into<String>) -> Result<crate::reports::RetrainReport> {
         let at = clock::now();
-        self.adopt_finished_retrain(at);
+        self.adopt_finished_retrain();
         Ok(self.retrain_now(Trigger::ManualCommand { reason: reason.into() }, at))
     }
 
@@ -468,7 +468,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
     /// As [`FittedPipeline::retrain`].
     #[doc(alias = "check_scheduled_retraining")]
     pub fn retrain_if_due(&mut self, now: Timestamp) -> Result<Option<crate::reports::RetrainReport>> {
-        self.adopt_finished_retrain(now);
+        self.adopt_finished_retrain();
         let mut signals = Signals::new(now, self.models.fitted_at);
         signals.last_success = self.counters.last_success;
         signals.training_noise = self.models.facts.holdout_noise;

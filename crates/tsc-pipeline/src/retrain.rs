@@ -44,6 +44,10 @@ fn challenge<C: Clusterer, R: Regressor, N: NoiseFallback>(
     trigger: &Trigger,
     at: Timestamp,
 ) -> Result<Judged<C, R, N>> {
+    if window.is_empty() {
+        let need = config.training.minimum(config.hdbscan_params.min_cluster_size);
+        return Err(crate::error::too_few_rows(0, need));
+    }
     let rows = window.batch()?;
     let medians = crate::screen::medians(rows.values(), rows.n_features());
     let fit = fit(stages, config, &champion.schema, &rows, medians, champion.version + 1, at)?;
@@ -126,7 +130,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
         Some(self.conclude(trigger, judged, &window, runs, seconds, clock::now()))
     }
 
-    pub(crate) fn adopt_finished_retrain(&mut self, _at: Timestamp) {
+    pub(crate) fn adopt_finished_retrain(&mut self) {
         if self.pending.as_ref().is_some_and(|pending| pending.work.is_finished()) {
             self.finish_retrain();
         }

@@ -248,16 +248,26 @@ fn f12_a_batch_costs_one_tracking_call() {
 #[test]
 fn f16_fits_without_a_cluster_or_with_one_succeed() {
     let one = Cohort::around(&[[30.0, 0.0, 5.0]], 300, 4);
-    let (mut pipeline, report) = Pipeline::from_config(&config()).unwrap().fit_initial(&one.batch()).unwrap();
-    assert_eq!(report.clustering.silhouette, None);
-    assert_eq!(
-        report.clustering.n_clusters, 0,
-        "a single Gaussian has no cluster without allow_single_cluster"
-    );
+    let fit = |allow_single_cluster: bool| {
+        let mut config = config();
+        // No split of 240 fit rows leaves two groups of more than half of them.
+        config.hdbscan_params.min_cluster_size = 121;
+        config.training.min_rows_factor = 1;
+        config.hdbscan_params.allow_single_cluster = allow_single_cluster;
+        // Without it the root alone would keep few rows; a distance above all others keeps all of them.
+        config.hdbscan_params.cluster_selection_epsilon = if allow_single_cluster { 100.0 } else { 0.0 };
+        Pipeline::from_config(&config).unwrap().fit_initial(&one.batch()).unwrap()
+    };
+    let (mut pipeline, report) = fit(false);
+    assert_eq!((report.clustering.n_clusters, report.clustering.silhouette), (0, None));
     // F-39: a fallback that is not there is said to be skipped.
     assert!(report.skipped.iter().any(|s| s.what == "kNN-Fallback" && s.reason.contains("no cluster")));
     let batch = pipeline.process_batch(&one.batch()).unwrap();
     assert!(batch.predictions.sources.iter().all(|s| *s == PredictionSource::Pooled));
+
+    let (_, report) = fit(true);
+    assert_eq!((report.clustering.n_clusters, report.clustering.silhouette), (1, None));
+    assert_eq!(report.models.clusters.len(), 1);
 }
 
 #[test]
