@@ -67,10 +67,11 @@ fn newcomers(seed: u64) -> Cohort {
 
 fn edge_cases(loaded: &mut FittedPipeline) -> Result<()> {
     let narrow = [1.0, 2.0];
-    let error = loaded.process_batch(&Batch::new(Features::new(&narrow, 2)?)).unwrap_err();
+    let error =
+        loaded.process_batch(&Batch::new(Features::new(&narrow, 2)?)).expect_err("the batch is refused");
     println!("two features      {} {error}", error.code());
     ensure!(error.code() == "TSC-DAT-007");
-    let error = Batch::raw(&[], 3).unwrap_err();
+    let error = Batch::raw(&[], 3).expect_err("the batch is refused");
     println!("no row            {} {error}", error.code());
     ensure!(error.code() == "TSC-DAT-012");
 

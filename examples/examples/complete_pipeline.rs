@@ -54,7 +54,8 @@ fn main() -> Result<()> {
 
     // A caller's mistake is an error with a code, counted, and nothing else changes.
     let narrow = [1.0];
-    let error = fitted.process_batch(&Batch::new(Features::new(&narrow, 1)?)).unwrap_err();
+    let error =
+        fitted.process_batch(&Batch::new(Features::new(&narrow, 1)?)).expect_err("the batch is refused");
     println!("error       {} {error}", error.code());
     ensure!(fitted.monitor().error_stats().total == 1);
     ensure!(fitted.monitor().recent_errors().all(|record| record.code == error.code()));

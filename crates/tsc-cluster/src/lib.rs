@@ -1,20 +1,20 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "petal")]
+mod adapter;
 mod error;
 mod hdbscan;
-#[cfg(feature = "petal")]
-mod petal;
 mod quality;
 mod scaler;
 mod view;
 
+#[cfg(feature = "petal")]
+pub use adapter::{FittedPetal, PetalHdbscan, PetalParams};
 pub use hdbscan::{
     ClusterTree, CondensedCluster, CondensedTree, Counts, Detail, Distances, Edge, Extraction, FitNote,
     FittedHdbscan, Hdbscan, HdbscanParams, Method, Mst, Selection,
 };
-#[cfg(feature = "petal")]
-pub use petal::{FittedPetal, PetalHdbscan, PetalParams};
 pub use quality::{Quality, QualityParams, dbcv, quality};
 pub use scaler::{Scaler, StandardScaler};
 pub use tsc_core::{

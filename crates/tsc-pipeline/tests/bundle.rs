@@ -1,4 +1,5 @@
 //! A stored pipeline: the same bits after loading, and an error, never a panic, for anything else.
+#![allow(clippy::unwrap_used, reason = "a test program: a panic is how a check reports")]
 #![cfg(feature = "linear")]
 
 mod common;

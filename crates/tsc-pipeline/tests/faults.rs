@@ -1,4 +1,5 @@
 //! Faults of the replaced system that must be impossible, each by its id.
+#![allow(clippy::unwrap_used, reason = "a test program: a panic is how a check reports")]
 #![cfg(feature = "linear")]
 
 mod common;

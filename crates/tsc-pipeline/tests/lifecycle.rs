@@ -1,4 +1,5 @@
 //! Fit, batches, drift, trigger, gate, swap; tracker away; events.
+#![allow(clippy::unwrap_used, reason = "a test program: a panic is how a check reports")]
 #![cfg(feature = "linear")]
 
 mod common;

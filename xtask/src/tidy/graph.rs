@@ -27,7 +27,7 @@ const ONLY_HERE: [(&str, &[&str]); 17] = [
     ("miette", &["tsc-cli"]),
     ("minijinja", &["tsc-report"]),
     ("petal-*", &["tsc-cluster"]),
-    ("rusqlite", &["tsc-mlflow"]),
+    ("rusqlite", &["tsc-mlflow", "tsc-examples"]),
     ("rustfft", &["tsc-series"]),
     ("tar", &["tsc-series"]),
     ("ureq", &["tsc-mlflow", "tsc-monitor"]),

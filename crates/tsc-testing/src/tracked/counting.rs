@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tsc_core::{DatasetInfo, Experiment, ModelUri, Result, Run, RunStatus, Tracker, TrackingReport};
+use tsc_core::{
+    DatasetInfo, Experiment, ModelUri, Result, Run, RunStatus, Timestamp, Tracker, TrackingReport,
+};
 
 type Counts = Arc<Mutex<BTreeMap<&'static str, u64>>>;
 
@@ -72,6 +74,12 @@ impl Run for CountingRun {
     fn child(&self, name: &str) -> Result<Box<dyn Run>> {
         count(&self.counts, "child");
         Ok(Box::new(CountingRun { inner: self.inner.child(name)?, counts: self.counts.clone() }))
+    }
+
+    fn child_during(&self, name: &str, start: Timestamp, end: Timestamp) -> Result<Box<dyn Run>> {
+        count(&self.counts, "child");
+        let inner = self.inner.child_during(name, start, end)?;
+        Ok(Box::new(CountingRun { inner, counts: self.counts.clone() }))
     }
 
     fn log_params(&mut self, params: &[(&str, &dyn fmt::Display)]) -> Result<()> {
