@@ -11,7 +11,7 @@ fn process_batch(c: &mut Criterion) {
         let cohort = Cohort::new(n, 2);
         group.throughput(Throughput::Elements(n as u64));
         group.bench_function(BenchmarkId::from_parameter(n), |b| {
-            b.iter(|| fitted.process_batch(&cohort.batch()))
+            b.iter(|| fitted.process_batch(&cohort.batch()).expect("the cohort can be scored"))
         });
     }
     group.finish();
