@@ -17,7 +17,7 @@ fn assign(c: &mut Criterion) {
         let mut out = vec![Assignment::NOISE; n];
         group.throughput(Throughput::Elements(n as u64));
         group.bench_function(BenchmarkId::from_parameter(n), |b| {
-            b.iter(|| fitted.assign_into(queries.features(), &mut out));
+            b.iter(|| fitted.assign_into(queries.features(), &mut out).expect("the width is the fit's"));
         });
     }
     group.finish();
