@@ -10,6 +10,7 @@ use tsc_pipeline::{BatchReport, FittedPipeline, RetrainReport, TrainingReport};
 
 use super::cohort::Cohort;
 use super::compare::targets;
+use crate::commands::in_words;
 use crate::failure::{Failure, say};
 
 /// What the stream gave, row by row and batch by batch.
@@ -119,8 +120,7 @@ impl Demo {
         data.tracking = Some(self.tracking.clone());
         let mut page = Vec::new();
         Report::new(data).write_html(&mut page)?;
-        std::fs::write(&self.report, page)
-            .map_err(|e| Failure::data(format!("{} cannot be written: {e}", self.report.display())))
+        std::fs::write(&self.report, page).map_err(|e| Failure::unwritable(&self.report, &e))
     }
 
     fn pipeline(&self) -> RegressionScores {
@@ -153,7 +153,7 @@ impl Demo {
         must(self.pipeline().n > 0, "no streamed row had a target and a prediction".into());
         must(
             !self.tracking.is_degraded(),
-            format!("tracking lost or delayed something: {:?}", self.tracking),
+            format!("tracking lost or delayed something: {}", in_words(&self.tracking)),
         );
         must(self.training.registered.is_some(), "no version was registered".into());
         if let Some(agreement) = self.agreement() {
@@ -198,28 +198,41 @@ impl Demo {
         }
         let clustering = &self.training.clustering;
         say(format!(
-            "clusters     {} of sizes {:?}, noise {:.3}, held out {:.3}",
+            "clusters     {} of sizes {:?}; share of noise {:.3}, on held-out stays {:.3}",
             clustering.n_clusters, clustering.sizes, clustering.noise_ratio, clustering.holdout_noise_ratio
         ))?;
         if let Some(agreement) = self.agreement() {
             say(format!("             ARI {agreement:.3} with the true groups, noise left out"))?;
         }
         let mean_noise = self.streamed.noise.iter().sum::<f64>() / self.streamed.noise.len().max(1) as f64;
-        say(format!("stream       {} batches, mean noise {mean_noise:.3}", self.streamed.noise.len()))?;
+        say(format!(
+            "stream       {} batches, mean share of noise {mean_noise:.3}",
+            self.streamed.noise.len()
+        ))?;
         for warning in &self.training.warnings {
             say(format!("warning      {warning}"))?;
         }
-        say("\nmean heart rate of hours 42-48, streamed stays       n    RMSE     MAE      R2")?;
+        say(format!(
+            "\n{:<46} {:>9} {:>7} {:>7} {:>7}",
+            "prediction on streamed stays", "n", "RMSE", "MAE", "R2"
+        ))?;
+        say("mean heart rate of hours 42-48, in beats a minute")?;
         for (name, scores) in self.rows() {
             say(format!("  {name:<44} {}", line(&scores)))?;
         }
         if let Some(stay) = self.stay() {
-            say(format!("length of stay in days\n  {:<44} {}", "pipeline", line(&stay)))?;
+            say("length of stay, in days")?;
+            say(format!("  {:<44} {}", "pipeline", line(&stay)))?;
         }
         self.print_retrains()?;
         say("\nwall time")?;
         for (name, seconds) in &self.laps {
             say(format!("  {name:<20} {seconds:>7.2} s"))?;
+            if *name == "fit" {
+                for (stage, seconds) in self.stages_of_fit() {
+                    say(format!("    {stage:<18} {seconds:>7.2} s"))?;
+                }
+            }
         }
         let peak = tsc_pipeline::peak_memory_mib().map_or("unknown".into(), |mib| format!("{mib:.0} MiB"));
         say(format!("peak memory  {peak}"))?;
@@ -229,13 +242,29 @@ impl Demo {
         ))?;
         say(format!("bundle       {}", self.bundle.display()))?;
         say(format!("report       {}", self.report.display()))?;
+        match &self.view {
+            Some(view) => say(format!("runs         {view}"))?,
+            None => say("runs         not kept by this build")?,
+        }
         for failure in failures {
             say(format!("FAILED       {failure}"))?;
         }
-        match &self.view {
-            Some(view) => say(format!("runs         {view}")),
-            None => say("runs         not kept by this build"),
+        if failures.is_empty() {
+            say("result       everything that must hold does")?;
         }
+        Ok(())
+    }
+
+    fn stages_of_fit(&self) -> [(&'static str, f64); 6] {
+        let spent = &self.training.timings;
+        [
+            ("preprocessing", spent.preprocessing),
+            ("clustering", spent.clustering),
+            ("fallback", spent.fallback),
+            ("models", spent.models),
+            ("resources", spent.resources),
+            ("tracking", spent.tracking),
+        ]
     }
 
     fn rows(&self) -> Vec<(&'static str, RegressionScores)> {
@@ -324,6 +353,6 @@ fn in_words(reason: Reason) -> &'static str {
 }
 
 fn line(scores: &RegressionScores) -> String {
-    let shown = |value: Option<f64>| value.map_or("      -".into(), |v| format!("{v:>7.3}"));
+    let shown = |value: Option<f64>| value.map_or(format!("{:>7}", "-"), |v| format!("{v:>7.3}"));
     format!("{:>9} {} {} {}", scores.n, shown(scores.rmse), shown(scores.mae), shown(scores.r2))
 }
