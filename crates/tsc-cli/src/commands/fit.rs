@@ -52,16 +52,15 @@ pub(crate) fn fit(args: &FitArgs, as_json: bool) -> Outcome {
     Ok(0)
 }
 
-/// A fit may take hours: a folder that cannot hold the bundle is found out first.
+/// A fit may take hours: a folder that cannot hold the bundle is found out first. Leaves nothing behind.
 fn check_output(folder: &Path) -> Result<(), Failure> {
-    let existed = folder.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.exists()).collect();
     std::fs::create_dir_all(folder).map_err(|e| Failure::unwritable(folder, &e))?;
     let probe = folder.join(format!(".tsclust-{}", std::process::id()));
     let written = std::fs::write(&probe, b"").map_err(|e| Failure::unwritable(folder, &e));
     drop(std::fs::remove_file(&probe));
-    if !existed {
-        // A fit that fails leaves no folder behind.
-        drop(std::fs::remove_dir(folder));
+    for created in missing {
+        drop(std::fs::remove_dir(created));
     }
     written
 }
@@ -92,7 +91,7 @@ fn print_report(report: &TrainingReport) -> Result<(), Failure> {
     say(format!("pooled      rmse {}, r2 {}", or_dash(pooled.rmse), or_dash(pooled.r2)))?;
     for resource in &report.resources {
         let scores = &resource.models.holdout.served;
-        say(format!("{:<11} rmse {} {}", resource.kind, or_dash(scores.rmse), resource.unit))?;
+        say(format!("{}\n            rmse {} {}", resource.kind, or_dash(scores.rmse), resource.unit))?;
     }
     for skipped in &report.skipped {
         note(format!("skipped {}: {}", skipped.what, skipped.reason));

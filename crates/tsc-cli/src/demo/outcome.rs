@@ -155,6 +155,16 @@ impl Demo {
             !self.tracking.is_degraded(),
             format!("tracking lost or delayed something: {}", in_words(&self.tracking)),
         );
+        must(
+            self.streamed.degraded == 0,
+            format!("{} times a batch went on with less than everything", self.streamed.degraded),
+        );
+        if let Ok(page) = std::fs::read_to_string(&self.report) {
+            let found = external_references(&page);
+            must(found.is_empty(), format!("the report refers to something outside: {}", found.join(", ")));
+        } else {
+            must(!cfg!(feature = "report"), "no report was written".into());
+        }
         must(self.training.registered.is_some(), "no version was registered".into());
         if let Some(agreement) = self.agreement() {
             must(agreement >= 0.9, format!("the groups were recovered with ARI {agreement:.3}, needs 0.9"));
@@ -194,7 +204,7 @@ impl Demo {
             quality.rows.read, quality.rows.used, quality.rows.rejected
         ))?;
         for (reason, count, variables) in self.rejections() {
-            say(format!("  {reason:<15} {count:>7}  {variables}"))?;
+            say(format!("  {reason:<18} {count:>7}  {variables}"))?;
         }
         let clustering = &self.training.clustering;
         say(format!(
@@ -299,7 +309,7 @@ impl Demo {
         let mut by_reason: std::collections::BTreeMap<String, Vec<(u64, &str)>> =
             std::collections::BTreeMap::new();
         for entry in &self.cohort.quality.counts {
-            by_reason.entry(format!("{:?}", entry.reason)).or_default().push((entry.count, &entry.variable));
+            by_reason.entry(name_of(entry.reason)).or_default().push((entry.count, &entry.variable));
         }
         by_reason
             .into_iter()
@@ -355,4 +365,27 @@ fn in_words(reason: Reason) -> &'static str {
 fn line(scores: &RegressionScores) -> String {
     let shown = |value: Option<f64>| value.map_or(format!("{:>7}", "-"), |v| format!("{v:>7.3}"));
     format!("{:>9} {} {} {}", scores.n, shown(scores.rmse), shown(scores.mae), shown(scores.r2))
+}
+
+/// The stored name of a reason, as words.
+fn name_of(reason: impl serde::Serialize) -> String {
+    let name = serde_json::to_value(reason).unwrap_or_default();
+    name.as_str().unwrap_or("other").replace('_', " ")
+}
+
+/// What a page would fetch from elsewhere: names of XML namespaces are no fetch.
+fn external_references(page: &str) -> Vec<&'static str> {
+    let page = page.replace("http://www.w3.org/", "");
+    ["http:", "https:", "src=", "@import", "url("].into_iter().filter(|mark| page.contains(mark)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e16_a_fetch_is_an_external_reference_and_a_namespace_is_none() {
+        assert!(external_references("<svg xmlns=\"http://www.w3.org/2000/svg\">").is_empty());
+        assert_eq!(external_references("<script src='https://cdn.example/x.js'>"), ["https:", "src="]);
+    }
 }
