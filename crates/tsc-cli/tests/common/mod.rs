@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Nothing tracked; the fastest models that this build can train.
-pub fn config() -> String {
+pub(crate) fn config() -> String {
     let models = if cfg!(feature = "linear") {
         "[models]\nbackend = \"linear\"\n"
     } else {
@@ -21,10 +21,10 @@ pub fn config() -> String {
     )
 }
 
-pub const HEADER: &str = "stay_id,patient_id,hr,sbp,temp,target,los";
+pub(crate) const HEADER: &str = "stay_id,patient_id,hr,sbp,temp,target,los";
 
 /// Rows of three groups around (10, 0, 3), (20, 5, 4), (30, 10, 5) moved by `shift`; low-discrepancy, not random.
-pub fn rows(n: usize, shift: f64) -> String {
+pub(crate) fn rows(n: usize, shift: f64) -> String {
     let mut text = format!("{HEADER}\n");
     for i in 0..n {
         let spread = |step: f64| (i as f64 * step).fract() * 2.0 - 1.0;
@@ -39,10 +39,10 @@ pub fn rows(n: usize, shift: f64) -> String {
 }
 
 #[derive(Debug)]
-pub struct Run {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Run {
@@ -55,13 +55,13 @@ impl Run {
     }
 
     /// The document on stdout, which must be the only one.
-    pub fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         assert_eq!(self.out.trim_end().lines().count(), 1, "{self:?}");
         serde_json::from_str(&self.out).unwrap()
     }
 
     /// The error object on stderr; stdout must be empty.
-    pub fn error(&self) -> Value {
+    pub(crate) fn error(&self) -> Value {
         assert_eq!(self.out, "", "{self:?}");
         let document: Value = serde_json::from_str(&self.err).unwrap_or_else(|e| panic!("{e}: {self:?}"));
         document["error"].clone()
@@ -70,10 +70,10 @@ impl Run {
 
 /// A folder of its own for each test.
 #[derive(Debug)]
-pub struct Desk(tempfile::TempDir);
+pub(crate) struct Desk(tempfile::TempDir);
 
 impl Desk {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
         desk.write("c.toml", config());
         desk.write("train.csv", rows(240, 0.0));
@@ -82,31 +82,31 @@ impl Desk {
     }
 
     /// With a bundle `bundle` fitted on `train.csv`.
-    pub fn fitted() -> Self {
+    pub(crate) fn fitted() -> Self {
         let desk = Self::new();
         let run = desk.run("fit train.csv -c c.toml -o bundle");
         assert_eq!(run.code, 0, "{run:?}");
         desk
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         fs::write(self.path(name), text).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// Names in the folder, temporary ones included.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         names(self.0.path())
     }
 
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tsclust"));
         command.current_dir(self.0.path());
         for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("TSC__") || n.starts_with("MLFLOW_"))
@@ -117,7 +117,7 @@ impl Desk {
     }
 
     /// Runs `tsclust` with arguments separated by spaces.
-    pub fn run(&self, arguments: &str) -> Run {
+    pub(crate) fn run(&self, arguments: &str) -> Run {
         Run::of(self.command().args(arguments.split_whitespace()).output().unwrap())
     }
 }
