@@ -45,57 +45,57 @@ fn e23_help_of_every_command() {
     help(
         "init --help",
         expect![[r#"
-        Writes a commented configuration; never overwrites.
+            Writes a commented configuration; never overwrites.
 
-        Example: tsclust init tsclust.toml
+            Example: tsclust init tsclust.toml
 
-        Usage: tsclust init [OPTIONS] [FILE]
+            Usage: tsclust init [OPTIONS] [FILE]
 
-        Arguments:
-          [FILE]
-                  File to write
+            Arguments:
+              [FILE]
+                      File to write
           
-                  [default: tsclust.toml]
+                      [default: tsclust.toml]
 
-        Options:
-              --preset <PRESET>
-                  Start from a preset: small, large, medical, ..
+            Options:
+                  --preset <PRESET>
+                      Start from a preset: small, large, medical, ..
 
-              --json
-                  One JSON document on stdout instead of text; errors as JSON on stderr
+                  --json
+                      One JSON document on stdout instead of text; errors as JSON on stderr
 
-          -h, --help
-                  Print help (see a summary with '-h')
-    "#]],
+              -h, --help
+                      Print help (see a summary with '-h')
+        "#]],
     );
     help(
         "fit --help",
         expect![[r#"
-        Fits a pipeline: clusters, models, fallback, run tree, bundle, report.
+            Fits a pipeline: clusters, models, fallback, run tree, bundle, report.
 
-        Example: tsclust fit patients.csv -c tsclust.toml -o bundle
+            Example: tsclust fit patients.csv -c tsclust.toml -o bundle
 
-        Usage: tsclust fit [OPTIONS] <DATA>
+            Usage: tsclust fit [OPTIONS] <DATA>
 
-        Arguments:
-          <DATA>
-                  CSV of features, or patient series where the configuration has a `[series]` table
+            Arguments:
+              <DATA>
+                      CSV of features, or patient series where the configuration has a `[series]` table
 
-        Options:
-          -c, --config <CONFIG>
-                  Configuration
+            Options:
+              -c, --config <CONFIG>
+                      Configuration
 
-          -o, --output <OUTPUT>
-                  Folder of the bundle
+              -o, --output <OUTPUT>
+                      Folder of the bundle
           
-                  [default: bundle]
+                      [default: bundle]
 
-              --json
-                  One JSON document on stdout instead of text; errors as JSON on stderr
+                  --json
+                      One JSON document on stdout instead of text; errors as JSON on stderr
 
-          -h, --help
-                  Print help (see a summary with '-h')
-    "#]],
+              -h, --help
+                      Print help (see a summary with '-h')
+        "#]],
     );
     help(
         "score --help",
@@ -156,32 +156,32 @@ fn e23_help_of_every_command() {
     help(
         "demo --help",
         expect![[r#"
-        Runs everything once: fit, 15 batches, drift, retrain, save, reload, report.
+            Runs everything once: fit, 15 batches, drift, retrain, save, reload, report.
 
-        Example: tsclust demo --out demo
+            Example: tsclust demo --out demo
 
-        Usage: tsclust demo [OPTIONS]
+            Usage: tsclust demo [OPTIONS]
 
-        Options:
-              --data <DATA>
-                  Real stays of PhysioNet 2012 (a folder with `set-a.tar.gz` and `Outcomes-a.txt`)
+            Options:
+                  --data <DATA>
+                      Real stays of PhysioNet 2012 (a folder with `set-a.tar.gz` and `Outcomes-a.txt`)
 
-              --out <OUT>
-                  Folder of bundle, runs and report
+                  --out <OUT>
+                      Folder of bundle, runs and report
           
-                  [default: tsc-demo]
+                      [default: tsc-demo]
 
-              --seed <SEED>
-                  Seed of cohort, split and models
+                  --seed <SEED>
+                      Seed of cohort, split and models
           
-                  [default: 42]
+                      [default: 42]
 
-              --json
-                  One JSON document on stdout instead of text; errors as JSON on stderr
+                  --json
+                      One JSON document on stdout instead of text; errors as JSON on stderr
 
-          -h, --help
-                  Print help (see a summary with '-h')
-    "#]],
+              -h, --help
+                      Print help (see a summary with '-h')
+        "#]],
     );
 }
 
@@ -197,15 +197,15 @@ fn e23_all_faults_of_a_configuration_at_once() {
         &desk,
         "fit train.csv -c bad.toml",
         expect![[r#"
-        error[TSC-CFG-001]:
-        batch_size is "many", must be a whole number from 0
-        hdbscan_params.min_cluster_size is 1, must be at least 2
-        lgb_timeseries_params.num_leaves is 1, must be at least 2
-        preset is "tiny", must be one of small, large, medical, high_performance, memory, speed, accuracy, realtime, batch, stable, conservative, balanced, aggressive
-        unknown key data.idd, did you mean id
-        unknown key noise_treshold, did you mean noise_threshold
-        help: correct every key named here; `tsclust init` writes a commented file with the keys most people change
-    "#]],
+            error[TSC-CFG-001]:
+            batch_size is "many", must be a whole number from 0
+            hdbscan_params.min_cluster_size is 1, must be at least 2
+            lgb_timeseries_params.num_leaves is 1, must be at least 2
+            preset is "tiny", must be one of small, large, medical, high_performance, memory, speed, accuracy, realtime, batch, stable, conservative, balanced, aggressive
+            unknown key data.idd, did you mean id
+            unknown key noise_treshold, did you mean noise_threshold
+            help: correct every key named here; `tsclust init` writes a commented file, docs/CONFIG.md lists every key
+        "#]],
     );
     desk.write("syntax.toml", "noise_threshold = \n");
     error(
@@ -377,6 +377,6 @@ fn doctor_shows_a_faulty_configuration_in_words() {
     expect![[r#"
         FAIL configuration   hdbscan_params.min_cluster_size is 1, must be at least 2
                              unknown key noise_treshold, did you mean noise_threshold
-                             cure: correct every key named here; `tsclust init` writes a commented file with the keys most people change
+                             cure: correct every key named here; `tsclust init` writes a commented file, docs/CONFIG.md lists every key
     "#]].assert_eq(&shown);
 }

@@ -46,7 +46,7 @@ pub(crate) fn fit(args: &FitArgs, as_json: bool) -> Outcome {
             note(format!("runs    {command}"));
         }
         if tracking.is_degraded() {
-            note(format!("tracking degraded: {}", in_words(&tracking)));
+            note(format!("tracking degraded: {}", undelivered(&tracking)));
         }
     }
     Ok(0)
@@ -66,7 +66,7 @@ fn check_output(folder: &Path) -> Result<(), Failure> {
 }
 
 /// What the tracking store did not take.
-pub(crate) fn in_words(tracking: &TrackingReport) -> String {
+pub(crate) fn undelivered(tracking: &TrackingReport) -> String {
     let reason = tracking.last_error.as_deref().map(|e| format!(" ({e})")).unwrap_or_default();
     format!(
         "{} events kept on disk for later, {} refused, {} lost{reason}",

@@ -47,7 +47,7 @@ pub(crate) fn score(args: &ScoreArgs, as_json: bool) -> Outcome {
     } else {
         note(format!("rows {}, batches {}, retrains {}", summary.rows, summary.batches, summary.retrains));
         if tracking.is_degraded() {
-            note(format!("tracking degraded: {}", super::in_words(&tracking)));
+            note(format!("tracking degraded: {}", super::undelivered(&tracking)));
         }
     }
     Ok(if summary.fired { ALERT } else { 0 })

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tsc_pipeline::core::{AlertEvent, Label, RegressionScores, RetrainOutcome, TrackingReport};
-#[cfg(feature = "report")]
 use tsc_pipeline::series::Reason;
 use tsc_pipeline::{BatchReport, FittedPipeline, RetrainReport, TrainingReport};
 
 use super::cohort::Cohort;
 use super::compare::targets;
-use crate::commands::in_words;
+use crate::commands::undelivered;
 use crate::failure::{Failure, say};
 
 /// What the stream gave, row by row and batch by batch.
@@ -153,7 +152,7 @@ impl Demo {
         must(self.pipeline().n > 0, "no streamed row had a target and a prediction".into());
         must(
             !self.tracking.is_degraded(),
-            format!("tracking lost or delayed something: {}", in_words(&self.tracking)),
+            format!("tracking lost or delayed something: {}", undelivered(&self.tracking)),
         );
         must(
             self.streamed.degraded == 0,
@@ -204,7 +203,7 @@ impl Demo {
             quality.rows.read, quality.rows.used, quality.rows.rejected
         ))?;
         for (reason, count, variables) in self.rejections() {
-            say(format!("  {reason:<18} {count:>7}  {variables}"))?;
+            say(format!("  {reason:<29} {count:>7}  {variables}"))?;
         }
         let clustering = &self.training.clustering;
         say(format!(
@@ -309,7 +308,10 @@ impl Demo {
         let mut by_reason: std::collections::BTreeMap<String, Vec<(u64, &str)>> =
             std::collections::BTreeMap::new();
         for entry in &self.cohort.quality.counts {
-            by_reason.entry(name_of(entry.reason)).or_default().push((entry.count, &entry.variable));
+            by_reason
+                .entry(in_words(entry.reason).to_owned())
+                .or_default()
+                .push((entry.count, &entry.variable));
         }
         by_reason
             .into_iter()
@@ -346,7 +348,6 @@ impl Demo {
     }
 }
 
-#[cfg(feature = "report")]
 fn in_words(reason: Reason) -> &'static str {
     match reason {
         Reason::Sentinel => "stands for missing",
@@ -365,12 +366,6 @@ fn in_words(reason: Reason) -> &'static str {
 fn line(scores: &RegressionScores) -> String {
     let shown = |value: Option<f64>| value.map_or(format!("{:>7}", "-"), |v| format!("{v:>7.3}"));
     format!("{:>9} {} {} {}", scores.n, shown(scores.rmse), shown(scores.mae), shown(scores.r2))
-}
-
-/// The stored name of a reason, as words.
-fn name_of(reason: impl serde::Serialize) -> String {
-    let name = serde_json::to_value(reason).unwrap_or_default();
-    name.as_str().unwrap_or("other").replace('_', " ")
 }
 
 /// What a page would fetch from elsewhere: names of XML namespaces are no fetch.
