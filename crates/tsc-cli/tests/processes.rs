@@ -1,5 +1,6 @@
 //! The program as a process: same bits, exit codes, what is written and what is not.
 #![cfg(any(feature = "lightgbm", feature = "linear"))]
+#![allow(clippy::unwrap_used, reason = "a test says by panicking that it fails")]
 
 mod common;
 

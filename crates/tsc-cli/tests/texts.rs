@@ -1,4 +1,5 @@
 //! E-23: help and error texts as a user reads them.
+#![allow(clippy::unwrap_used, reason = "a test says by panicking that it fails")]
 
 mod common;
 

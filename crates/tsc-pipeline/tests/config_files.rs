@@ -1,4 +1,5 @@
 //! P-26: the example configurations say what the presets of the same name say.
+#![allow(clippy::unwrap_used, reason = "a test says by panicking that it fails")]
 
 use serde_json::{Value, json};
 use tsc_pipeline::{PipelineConfig, Preset};
