@@ -1,7 +1,7 @@
 //! Feature tables from CSV, by the column names of the configuration or of a fitted schema.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tsc_pipeline::core::{
     Batch, Column, ColumnUse, GroupId, ResourceKind, ResourceTargets, RowId, Schema, Unit,
@@ -62,30 +62,116 @@ impl Table {
         }
     }
 
-    /// Reads a CSV with a header. With a fitted `schema` its columns are found by name; else every column that
-    /// the configuration does not name otherwise is a feature.
-    pub(crate) fn read(path: &Path, params: &DataParams, fitted: Option<&Schema>) -> Result<Self, Failure> {
-        let file =
-            File::open(path).map_err(|e| Failure::data(format!("{} cannot be read: {e}", path.display())))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    /// Rows `start..end` as a table of their own.
+    fn rows(&self, start: usize, end: usize) -> Self {
+        let d = self.schema.n_features();
+        Self {
+            schema: self.schema.clone(),
+            values: self.values[start * d..end * d].to_vec(),
+            ids: self.ids[start..end].to_vec(),
+            targets: self.targets.as_ref().map(|t| t[start..end].to_vec()),
+            resources: self
+                .resources
+                .iter()
+                .map(|(kind, unit, values)| (kind.clone(), unit.clone(), values[start..end].to_vec()))
+                .collect(),
+            groups: self.groups.as_ref().map(|g| g[start..end].to_vec()),
+            row_ids: self.row_ids[start..end].to_vec(),
+        }
+    }
+
+    /// Reads a whole CSV with a header; every column that the configuration does not name is a feature.
+    pub(crate) fn read(path: &Path, params: &DataParams) -> Result<Self, Failure> {
+        let mut file = FeatureFile::open(path, params, None)?;
+        file.next(usize::MAX)?.ok_or_else(|| file.without_rows())
+    }
+}
+
+/// Feature rows that come in pieces, so that a file need not fit into memory.
+#[derive(Debug)]
+pub(crate) enum Rows {
+    File(Box<FeatureFile>),
+    /// A table in memory, and how many of its rows were handed out.
+    Held(Table, usize),
+}
+
+impl Rows {
+    /// The next rows, at most `size`; `None` at the end.
+    pub(crate) fn next(&mut self, size: usize) -> Result<Option<Table>, Failure> {
+        match self {
+            Self::File(file) => file.next(size),
+            Self::Held(table, start) => {
+                let from = *start;
+                *start = table.n_rows().min(from + size);
+                Ok((from < *start).then(|| table.rows(from, *start)))
+            }
+        }
+    }
+}
+
+/// An open CSV with a header.
+#[derive(Debug)]
+pub(crate) struct FeatureFile {
+    path: PathBuf,
+    reader: csv::Reader<File>,
+    layout: Layout,
+    rows: usize,
+}
+
+impl FeatureFile {
+    /// Opens a CSV and reads its header. With a fitted `schema` its columns are found by name.
+    pub(crate) fn open(path: &Path, params: &DataParams, fitted: Option<&Schema>) -> Result<Self, Failure> {
+        let mut reader = reader(path)?;
         let headers = reader.headers().map_err(|e| broken(path, &e))?.clone();
         let layout = Layout::of(path, &headers, params, fitted)?;
-        let mut table = layout.empty_table();
-        for (row, record) in reader.records().enumerate() {
-            let record = record.map_err(|e| broken(path, &e))?;
-            layout.push(path, row, &record, &mut table)?;
-        }
-        if table.n_rows() == 0 {
-            return Err(Failure::data(format!("{} has no row below its header", path.display())));
-        }
-        Ok(table)
+        Ok(Self { path: path.to_owned(), reader, layout, rows: 0 })
     }
+
+    fn next(&mut self, size: usize) -> Result<Option<Table>, Failure> {
+        let mut table = self.layout.empty_table();
+        let mut record = csv::StringRecord::new();
+        while table.n_rows() < size
+            && self.reader.read_record(&mut record).map_err(|e| broken(&self.path, &e))?
+        {
+            self.layout.push(&self.path, self.rows, &record, &mut table)?;
+            self.rows += 1;
+        }
+        if self.rows == 0 {
+            return Err(self.without_rows());
+        }
+        Ok((table.n_rows() > 0).then_some(table))
+    }
+
+    fn without_rows(&self) -> Failure {
+        let message = format!("{} has no row below its header", self.path.display());
+        Failure::data("TSC-CLI-012", message, "check that the extract is complete")
+    }
+}
+
+/// Whether `path` is a CSV whose header holds every feature of `schema`.
+pub(crate) fn holds_features(path: &Path, schema: &Schema) -> bool {
+    let Ok(mut reader) = reader(path) else { return false };
+    let Ok(headers) = reader.headers() else { return false };
+    schema.names().all(|name| headers.iter().any(|header| header == name))
+}
+
+fn reader(path: &Path) -> Result<csv::Reader<File>, Failure> {
+    let unreadable = |reason: String| {
+        let message = format!("{} cannot be read: {reason}", path.display());
+        Failure::data("TSC-CLI-013", message, "check the path, and that the file is readable")
+    };
+    let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
+    if path.is_dir() {
+        return Err(unreadable("it is a folder, and a feature file is one CSV".into()));
+    }
+    Ok(csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file))
 }
 
 /// Which column of a file is what.
 #[derive(Debug)]
 struct Layout {
     schema: Schema,
+    header: csv::StringRecord,
     features: Vec<usize>,
     id: Option<usize>,
     group: Option<usize>,
@@ -100,21 +186,24 @@ impl Layout {
         params: &DataParams,
         fitted: Option<&Schema>,
     ) -> Result<Self, Failure> {
-        let find = |name: &str| headers.iter().position(|h| h.trim_start_matches('\u{feff}') == name);
+        check_header(path, headers, params)?;
+        let find = |name: &str| headers.iter().position(|header| header == name);
         let missing = |name: &str| {
             let known: Vec<&str> = headers.iter().take(20).collect();
-            Failure::data(format!(
-                "{} has no column {name:?}; its columns: {}",
-                path.display(),
-                known.join(", ")
-            ))
+            let more = if headers.len() > 20 { ", .." } else { "" };
+            Failure::data(
+                "TSC-CLI-014",
+                format!("{} has no column {name:?}; its columns: {}{more}", path.display(), known.join(", ")),
+                "correct the name in [data] of the configuration, or in the file's header",
+            )
         };
         // Targets may be absent when scoring; a fit without them is refused by the pipeline.
         let optional = |name: &Option<String>| name.as_deref().and_then(find);
         let id = optional(&params.id);
         let (group, target) = (optional(&params.group), optional(&params.target));
         if fitted.is_none() {
-            for name in [&params.id, &params.group, &params.target].into_iter().flatten() {
+            let named = [&params.id, &params.group, &params.target].into_iter().flatten();
+            for name in named.chain(&params.ignore) {
                 find(name).ok_or_else(|| missing(name))?;
             }
         }
@@ -138,14 +227,14 @@ impl Layout {
                 let features: Vec<usize> =
                     (0..headers.len()).filter(|c| !taken.contains(c) && !ignored.contains(c)).collect();
                 let columns = features.iter().map(|&c| Column {
-                    name: headers[c].trim_start_matches('\u{feff}').to_owned(),
+                    name: headers[c].to_owned(),
                     unit: None,
                     column_use: ColumnUse::Both,
                 });
                 (Schema::new(columns.collect())?, features)
             }
         };
-        Ok(Self { schema, features, id, group, target, resources })
+        Ok(Self { schema, header: headers.clone(), features, id, group, target, resources })
     }
 
     fn empty_table(&self) -> Table {
@@ -176,14 +265,18 @@ impl Layout {
             if matches!(text, "" | "NA" | "NaN" | "nan" | "null") {
                 return Ok(f64::NAN);
             }
+            // The cell itself may be a name or a date of birth, and stays out of the message.
             text.parse().map_err(|_| {
-                let shown: String = text.chars().take(32).collect();
-                Failure::data(format!(
-                    "{}, line {}, column {}: {shown:?} is no number; name the column in data.id, data.group or data.ignore if it is none",
-                    path.display(),
-                    row + 2,
-                    column + 1
-                ))
+                let line = record.position().map_or(row as u64 + 2, csv::Position::line);
+                Failure::data(
+                    "TSC-CLI-015",
+                    format!(
+                        "{}, line {line}, column {}: the cell holds text, must be a number or empty",
+                        path.display(),
+                        &self.header[column]
+                    ),
+                    "correct the cell, or name the column in data.id, data.group or data.ignore",
+                )
             })
         };
         for &column in &self.features {
@@ -205,7 +298,55 @@ impl Layout {
     }
 }
 
+/// Refuses a header that would be misread: none at all, another separator, one name for two columns.
+fn check_header(path: &Path, headers: &csv::StringRecord, params: &DataParams) -> Result<(), Failure> {
+    let shown = path.display();
+    if headers.is_empty() {
+        return Err(Failure::data(
+            "TSC-CLI-016",
+            format!("{shown} is empty, must have a header line and rows"),
+            "check that the extract is complete",
+        ));
+    }
+    if let ([only], Some(separator)) =
+        (&headers.iter().collect::<Vec<_>>()[..], headers[0].chars().find(|c| ";\t|".contains(*c)))
+    {
+        return Err(Failure::data(
+            "TSC-CLI-017",
+            format!("{shown} is separated by {separator:?}, must be separated by ',' (its header: {only:?})"),
+            "export it with commas and decimal points",
+        ));
+    }
+    for (column, name) in headers.iter().enumerate() {
+        let first = headers.iter().position(|header| header == name).unwrap_or(column);
+        if first < column && !params.ignore.iter().any(|ignored| ignored == name) {
+            return Err(Failure::data(
+                "TSC-CLI-018",
+                format!("{shown}: columns {} and {} are both named {name:?}", first + 1, column + 1),
+                "give every column a name of its own",
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn broken(path: &Path, error: &csv::Error) -> Failure {
-    let place = error.position().map(|p| format!(", line {}", p.line())).unwrap_or_default();
-    Failure::data(format!("{}{place} cannot be read as CSV: {error}", path.display()))
+    let shown = path.display();
+    let line = error.position().map_or_else(String::new, |p| format!(", line {}", p.line()));
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => Failure::data(
+            "TSC-CLI-019",
+            format!("{shown}{line} has {len} fields, must have {expected_len} as the header"),
+            "quote fields that hold a comma",
+        ),
+        csv::ErrorKind::Utf8 { .. } => {
+            Failure::data("TSC-CLI-020", format!("{shown}{line} is not UTF-8"), "save the file as UTF-8")
+        }
+        csv::ErrorKind::Io(e) => Failure::data(
+            "TSC-CLI-013",
+            format!("{shown} cannot be read: {e}"),
+            "check the path, and that the file is readable",
+        ),
+        _ => Failure::data("TSC-CLI-021", format!("{shown}{line}: {error}"), "check that it is a CSV"),
+    }
 }

@@ -108,11 +108,16 @@ pub(crate) struct DemoArgs {
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") => {
+            return usage_as_json(&error);
+        }
         Err(error) => {
             // Help and version go to stdout with code 0, usage faults to stderr with code 2.
             let code = if error.use_stderr() { failure::USAGE } else { 0 };
             return match error.print() {
                 Ok(()) => ExitCode::from(code),
+                // A closed pipe: whoever asked for help has read enough.
+                Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(code),
                 Err(_) => ExitCode::from(failure::INTERNAL),
             };
         }
@@ -128,6 +133,14 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => failure.report(cli.json),
     }
+}
+
+/// The error object for a command line that was never understood.
+fn usage_as_json(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let mut parts = text.trim_end().splitn(2, "\n\n");
+    let message = parts.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    Failure::usage("TSC-CLI-002", message, parts.next().unwrap_or("see tsclust --help").trim()).report(true)
 }
 
 /// Exit code of a command that did what it was asked.

@@ -30,12 +30,10 @@ pub(crate) fn doctor(model: Option<&Path>, file: Option<&Path>, as_json: bool) -
             checks.push(passed("configuration", file.map_or("defaults".into(), |f| f.display().to_string())));
             checks.push(tracking(&config));
         }
-        Err(failure) => checks.push(Check {
-            name: "configuration",
-            value: format!("{failure:?}"),
-            ok: false,
-            cure: "correct the keys named".into(),
-        }),
+        Err(failure) => {
+            let (value, cure) = failure.message_and_help();
+            checks.push(Check { name: "configuration", value, ok: false, cure });
+        }
     }
     if let Some(model) = model {
         checks.push(match Pipeline::load(model) {
@@ -61,8 +59,11 @@ pub(crate) fn doctor(model: Option<&Path>, file: Option<&Path>, as_json: bool) -
     } else {
         for check in &checks {
             let verdict = if check.ok { "ok  " } else { "FAIL" };
-            let cure = if check.ok { String::new() } else { format!(" -> {}", check.cure) };
-            say(format!("{verdict} {:<15} {}{cure}", check.name, check.value))?;
+            let indent = format!("\n{:21}", "");
+            say(format!("{verdict} {:<15} {}", check.name, check.value.replace('\n', &indent)))?;
+            if !check.ok {
+                say(format!("{:20} cure: {}", "", check.cure))?;
+            }
         }
     }
     Ok(if healthy { 0 } else { INTERNAL })

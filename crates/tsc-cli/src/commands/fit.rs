@@ -1,6 +1,8 @@
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
+use tsc_pipeline::core::TrackingReport;
 use tsc_pipeline::series::Featurizer;
 use tsc_pipeline::{Pipeline, TrainingReport};
 
@@ -12,9 +14,10 @@ use crate::{FitArgs, Outcome};
 /// Fits a pipeline and stores it.
 pub(crate) fn fit(args: &FitArgs, as_json: bool) -> Outcome {
     let config = config(args.config.as_deref())?;
+    check_output(&args.output)?;
     let mut pipeline = Pipeline::from_config(&config)?;
     let table = match &config.series {
-        None => Table::read(&args.data, &config.data, None)?,
+        None => Table::read(&args.data, &config.data)?,
         Some(params) => {
             let series = series(&args.data, &config)?;
             let fitted = Featurizer::new(params.clone())?.fit(&series)?;
@@ -28,8 +31,7 @@ pub(crate) fn fit(args: &FitArgs, as_json: bool) -> Outcome {
     let version = fitted.save(&args.output)?;
     let page = args.output.join("report.html");
     if let Some(document) = fitted.report_html(&report, &batch) {
-        std::fs::write(&page, document)
-            .map_err(|e| Failure::data(format!("{} cannot be written: {e}", page.display())))?;
+        std::fs::write(&page, document).map_err(|e| Failure::unwritable(&page, &e))?;
     }
     let tracking = fitted.flush_tracking(Duration::from_secs(30));
     if as_json {
@@ -44,18 +46,40 @@ pub(crate) fn fit(args: &FitArgs, as_json: bool) -> Outcome {
             note(format!("runs    {command}"));
         }
         if tracking.is_degraded() {
-            note(format!("tracking: {tracking:?}"));
+            note(format!("tracking degraded: {}", undelivered(&tracking)));
         }
     }
     Ok(0)
 }
 
+/// A fit may take hours: a folder that cannot hold the bundle is found out first. Leaves nothing behind.
+fn check_output(folder: &Path) -> Result<(), Failure> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.exists()).collect();
+    std::fs::create_dir_all(folder).map_err(|e| Failure::unwritable(folder, &e))?;
+    let probe = folder.join(format!(".tsclust-{}", std::process::id()));
+    let written = std::fs::write(&probe, b"").map_err(|e| Failure::unwritable(folder, &e));
+    drop(std::fs::remove_file(&probe));
+    for created in missing {
+        drop(std::fs::remove_dir(created));
+    }
+    written
+}
+
+/// What the tracking store did not take.
+pub(crate) fn undelivered(tracking: &TrackingReport) -> String {
+    let reason = tracking.last_error.as_deref().map(|e| format!(" ({e})")).unwrap_or_default();
+    format!(
+        "{} events kept on disk for later, {} refused, {} lost{reason}",
+        tracking.spooled, tracking.rejected, tracking.dropped
+    )
+}
+
 fn print_report(report: &TrainingReport) -> Result<(), Failure> {
     let clustering = &report.clustering;
     let or_dash = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
-    say(format!("rows      {} x {} features", report.n_samples, report.n_features))?;
+    say(format!("rows        {} x {} features", report.n_samples, report.n_features))?;
     say(format!(
-        "clusters  {}, noise {:.1} % (held out {:.1} %), silhouette {}",
+        "clusters    {}, noise {:.1} % (held out {:.1} %), silhouette {}",
         clustering.n_clusters,
         100.0 * clustering.noise_ratio,
         100.0 * clustering.holdout_noise_ratio,
@@ -63,11 +87,11 @@ fn print_report(report: &TrainingReport) -> Result<(), Failure> {
     ))?;
     let served = &report.models.holdout.served;
     let pooled = &report.models.holdout.pooled;
-    say(format!("held out  n {}, rmse {}, r2 {}", served.n, or_dash(served.rmse), or_dash(served.r2)))?;
-    say(format!("pooled    rmse {}, r2 {}", or_dash(pooled.rmse), or_dash(pooled.r2)))?;
+    say(format!("held out    n {}, rmse {}, r2 {}", served.n, or_dash(served.rmse), or_dash(served.r2)))?;
+    say(format!("pooled      rmse {}, r2 {}", or_dash(pooled.rmse), or_dash(pooled.r2)))?;
     for resource in &report.resources {
         let scores = &resource.models.holdout.served;
-        say(format!("{}  rmse {} {}", resource.kind, or_dash(scores.rmse), resource.unit))?;
+        say(format!("{}\n            rmse {} {}", resource.kind, or_dash(scores.rmse), resource.unit))?;
     }
     for skipped in &report.skipped {
         note(format!("skipped {}: {}", skipped.what, skipped.reason));
@@ -79,7 +103,7 @@ fn print_report(report: &TrainingReport) -> Result<(), Failure> {
         note(format!("degraded: {} ({})", degraded.message, degraded.code));
     }
     match &report.registered {
-        Some(version) => say(format!("registered {} version {} in Staging", version.name, version.version)),
-        None => say("registered nowhere"),
+        Some(version) => say(format!("registered  {} version {} in Staging", version.name, version.version)),
+        None => say("registered  nowhere"),
     }
 }

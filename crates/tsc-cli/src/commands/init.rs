@@ -58,7 +58,11 @@ pub(crate) fn init(file: &Path, preset: Option<&str>, as_json: bool) -> Outcome 
         Some(name) => {
             if !Preset::names().iter().any(|known| known == name) {
                 let names = Preset::names().join(", ");
-                return Err(Failure::usage(format!("unknown preset {name:?}, must be one of {names}")));
+                return Err(Failure::usage(
+                    "TSC-CLI-003",
+                    format!("preset is {name:?}, must be one of {names}"),
+                    "name one of these, or leave --preset out",
+                ));
             }
             format!(
                 "# Configuration of tsclust on top of the preset {name}; docs/CONFIG.md lists every key.\npreset = {name:?}\n"
@@ -68,14 +72,14 @@ pub(crate) fn init(file: &Path, preset: Option<&str>, as_json: bool) -> Outcome 
     PipelineConfig::from_toml(&text)?;
     let mut open = OpenOptions::new();
     let mut target = open.write(true).create_new(true).open(file).map_err(|e| match e.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::usage(format!("{} exists already; name another file", file.display()))
-        }
-        _ => Failure::usage(format!("{} cannot be written: {e}", file.display())),
+        std::io::ErrorKind::AlreadyExists => Failure::usage(
+            "TSC-CLI-004",
+            format!("{} exists already, and init never overwrites", file.display()),
+            "name another file, or edit this one",
+        ),
+        _ => Failure::unwritable(file, &e),
     })?;
-    target
-        .write_all(text.as_bytes())
-        .map_err(|e| Failure::usage(format!("{} cannot be written: {e}", file.display())))?;
+    target.write_all(text.as_bytes()).map_err(|e| Failure::unwritable(file, &e))?;
     if as_json {
         say(json!({"schema": "tsclust/init/1", "file": file}))?;
     } else {

@@ -4,6 +4,7 @@ mod doctor;
 mod fit;
 mod init;
 mod score;
+mod whole;
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use tsc_pipeline::series::{Format, SeriesTable, Source, TableSpec};
 use crate::failure::Failure;
 
 pub(crate) use doctor::doctor;
-pub(crate) use fit::fit;
+pub(crate) use fit::{fit, undelivered};
 pub(crate) use init::init;
 pub(crate) use score::score;
 

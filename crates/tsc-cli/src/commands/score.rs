@@ -1,40 +1,41 @@
-use std::fs::File;
-use std::io::Write;
+use std::io::{Stdout, Write};
 use std::time::Duration;
 
 use serde_json::json;
 use tsc_pipeline::core::{AlertChange, Features, Predictions};
-use tsc_pipeline::{FittedPipeline, Pipeline, ResourcePredictions};
+use tsc_pipeline::{BatchReport, FittedPipeline, Pipeline, ResourcePredictions};
 
 use super::series;
-use crate::data::Table;
+use super::whole::Whole;
+use crate::data::{FeatureFile, Rows, Table, holds_features};
 use crate::failure::{ALERT, Failure, note, output_failed, say};
 use crate::{Outcome, ScoreArgs};
 
-/// Scores a file with a stored pipeline, `batch_size` rows at a time.
+/// Scores a file with a stored pipeline, `batch_size` rows at a time; a file is never held as a whole.
 pub(crate) fn score(args: &ScoreArgs, as_json: bool) -> Outcome {
-    let mut fitted = Pipeline::load(args.model.as_str())?;
-    let table = match fitted.featurizer().filter(|_| !is_feature_file(args, &fitted)) {
-        None => Table::read(&args.data, &fitted.config().data, Some(fitted.models().schema()))?,
-        Some(featurizer) => Table::of_matrix(&featurizer.transform(&series(&args.data, fitted.config())?)?),
-    };
     if as_json && args.output.is_none() {
-        return Err(Failure::usage("--json prints the summary on stdout; give -o FILE for the scores"));
+        return Err(Failure::usage(
+            "TSC-CLI-005",
+            "--json prints the summary on stdout, where the scores would be",
+            "give -o FILE for the scores",
+        ));
     }
-    let target: Box<dyn Write> = match &args.output {
-        Some(path) => Box::new(
-            File::create(path)
-                .map_err(|e| Failure::data(format!("{} cannot be written: {e}", path.display())))?,
-        ),
-        None => Box::new(std::io::stdout()),
+    let mut fitted = Pipeline::load(args.model.as_str())?;
+    let mut rows = rows(args, &fitted)?;
+    let target = match &args.output {
+        Some(path) => Target::File(Whole::create(path)?),
+        None => Target::Stdout(std::io::stdout()),
     };
     let mut writer = csv::Writer::from_writer(target);
     let summary = if args.predict_only {
-        predict_table(&fitted, &table, &mut writer)?
+        predict_rows(&fitted, &mut rows, &mut writer)?
     } else {
-        score_table(&mut fitted, &table, &mut writer)?
+        score_rows(&mut fitted, &mut rows, &mut writer)?
     };
     writer.flush().map_err(|e| output_failed(&e))?;
+    if let Ok(Target::File(file)) = writer.into_inner() {
+        file.publish()?;
+    }
     if args.save {
         fitted.save(&args.model)?;
     }
@@ -44,16 +45,28 @@ pub(crate) fn score(args: &ScoreArgs, as_json: bool) -> Outcome {
             "alerts": summary.alerts, "retrains": summary.retrains, "model_version": fitted.models().version(),
             "health": fitted.health(), "tracking": tracking}))?;
     } else {
-        note(format!("{} rows in {} batches, {} retrains", summary.rows, summary.batches, summary.retrains));
+        note(format!("rows {}, batches {}, retrains {}", summary.rows, summary.batches, summary.retrains));
+        if tracking.is_degraded() {
+            note(format!("tracking degraded: {}", super::undelivered(&tracking)));
+        }
     }
     Ok(if summary.fired { ALERT } else { 0 })
 }
 
 /// A CSV whose header holds every feature is a feature file, also where the bundle could featurise series.
-fn is_feature_file(args: &ScoreArgs, fitted: &FittedPipeline) -> bool {
-    let Ok(mut reader) = csv::Reader::from_path(&args.data) else { return false };
-    let Ok(headers) = reader.headers() else { return false };
-    fitted.models().schema().names().all(|name| headers.iter().any(|header| header == name))
+fn rows(args: &ScoreArgs, fitted: &FittedPipeline) -> Result<Rows, Failure> {
+    let models = fitted.models();
+    let schema = models.schema();
+    match fitted.featurizer() {
+        Some(featurizer) if !holds_features(&args.data, schema) => {
+            let matrix = featurizer.transform(&series(&args.data, fitted.config())?)?;
+            Ok(Rows::Held(Table::of_matrix(&matrix), 0))
+        }
+        _ => {
+            let file = FeatureFile::open(&args.data, &fitted.config().data, Some(schema))?;
+            Ok(Rows::File(Box::new(file)))
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -65,55 +78,82 @@ struct Summary {
     fired: bool,
 }
 
-type Output = csv::Writer<Box<dyn Write>>;
+type Output = csv::Writer<Target>;
 
-fn predict_table(fitted: &FittedPipeline, table: &Table, writer: &mut Output) -> Result<Summary, Failure> {
-    let (models, size) = (fitted.models(), fitted.config().batch_size);
-    for start in (0..table.n_rows()).step_by(size) {
-        let end = table.n_rows().min(start + size);
-        let d = table.schema.n_features();
-        let x = Features::new(&table.values[start * d..end * d], d)?;
-        let predictions = models.predict(x)?;
-        let resources = models.predict_resources(x, &predictions)?;
-        if start == 0 {
-            writer.write_record(header(&resources)).map_err(csv_failed)?;
-        }
-        write_scores(writer, &table.ids[start..end], &predictions, &resources)?;
-    }
-    Ok(Summary { rows: table.n_rows(), batches: table.n_rows().div_ceil(size), ..Summary::default() })
+/// Where the scores go.
+#[derive(Debug)]
+enum Target {
+    Stdout(Stdout),
+    File(Whole),
 }
 
-fn score_table(fitted: &mut FittedPipeline, table: &Table, writer: &mut Output) -> Result<Summary, Failure> {
-    let size = fitted.config().batch_size;
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Stdout(out) => out.write(bytes),
+            Self::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Stdout(out) => out.flush(),
+            Self::File(file) => file.flush(),
+        }
+    }
+}
+
+fn predict_rows(fitted: &FittedPipeline, rows: &mut Rows, writer: &mut Output) -> Result<Summary, Failure> {
+    let models = fitted.models();
     let mut summary = Summary::default();
-    for start in (0..table.n_rows()).step_by(size) {
-        let end = table.n_rows().min(start + size);
-        let report = fitted.process_batch(&table.batch(start, end)?)?;
-        if start == 0 {
+    while let Some(table) = rows.next(fitted.config().batch_size)? {
+        let x = Features::new(&table.values, table.schema.n_features())?;
+        let predictions = models.predict(x)?;
+        let resources = models.predict_resources(x, &predictions)?;
+        if summary.batches == 0 {
+            writer.write_record(header(&resources)).map_err(csv_failed)?;
+        }
+        write_scores(writer, &table.ids, &predictions, &resources)?;
+        summary.rows += table.n_rows();
+        summary.batches += 1;
+    }
+    Ok(summary)
+}
+
+fn score_rows(fitted: &mut FittedPipeline, rows: &mut Rows, writer: &mut Output) -> Result<Summary, Failure> {
+    let mut summary = Summary::default();
+    while let Some(table) = rows.next(fitted.config().batch_size)? {
+        let report = fitted.process_batch(&table.batch(0, table.n_rows())?)?;
+        if summary.batches == 0 {
             writer.write_record(header(&report.resources)).map_err(csv_failed)?;
         }
-        write_scores(writer, &table.ids[start..end], &report.predictions, &report.resources)?;
+        write_scores(writer, &table.ids, &report.predictions, &report.resources)?;
+        tell(&report, summary.rows);
         summary.rows += report.n_samples;
         summary.batches += 1;
         summary.retrains += usize::from(report.retrain.is_some());
-        for alert in &report.alerts {
-            note(format!("alert: {alert}"));
-            summary.alerts.push(alert.to_string());
-            summary.fired |= alert.change != AlertChange::Resolved;
-        }
-        for rejected in report.rejected.iter().take(10) {
-            note(format!(
-                "row {} rejected: {} is {}",
-                start + rejected.row + 1,
-                rejected.name,
-                rejected.reason
-            ));
-        }
-        for item in &report.degraded {
-            note(format!("degraded: {} ({})", item.message, item.code));
-        }
+        summary.fired |= report.alerts.iter().any(|alert| alert.change != AlertChange::Resolved);
+        summary.alerts.extend(report.alerts.iter().map(ToString::to_string));
     }
     Ok(summary)
+}
+
+/// What a person must hear about a batch that begins after `rows_before` rows.
+fn tell(report: &BatchReport, rows_before: usize) {
+    const SHOWN: usize = 10;
+    for alert in &report.alerts {
+        note(format!("alert: {alert}"));
+    }
+    for rejected in report.rejected.iter().take(SHOWN) {
+        let row = rows_before + rejected.row + 1;
+        note(format!("row {row} rejected: {} is {}", rejected.name, rejected.reason));
+    }
+    if report.rejected.len() > SHOWN {
+        note(format!("{} more cells rejected in this batch", report.rejected.len() - SHOWN));
+    }
+    for item in &report.degraded {
+        note(format!("degraded: {} ({})", item.message, item.code));
+    }
 }
 
 fn header(resources: &[ResourcePredictions]) -> Vec<String> {
@@ -149,6 +189,6 @@ fn write_scores(
 fn csv_failed(error: csv::Error) -> Failure {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => output_failed(&error),
-        other => Failure::Own(format!("output cannot be written: {other:?}"), crate::failure::INTERNAL),
+        _ => Failure::Internal("output cannot be written as CSV".to_owned()),
     }
 }

@@ -83,10 +83,11 @@ impl Cohort {
         watch: &mut Watch,
     ) -> Result<Self, Failure> {
         if train.is_empty() || stream.is_empty() {
-            return Err(Failure::data(format!(
-                "{} patients are too few to train and stream",
-                table.n_patients()
-            )));
+            return Err(Failure::data(
+                "TSC-CLI-011",
+                format!("{} patients are too few to train and stream", table.n_patients()),
+                "give more stays",
+            ));
         }
         let train = table.select(train);
         let featurizer = Featurizer::new(params)?.fit(&train)?;

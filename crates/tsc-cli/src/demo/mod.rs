@@ -87,18 +87,14 @@ fn prepare(out: &Path) -> Result<(), Failure> {
     for name in ["bundle", "mlruns"] {
         remove(&out.join(name), |path| std::fs::remove_dir_all(path))?;
     }
-    std::fs::create_dir_all(out).map_err(|e| unwritable(out, &e))
+    std::fs::create_dir_all(out).map_err(|e| Failure::unwritable(out, &e))
 }
 
 fn remove(path: &Path, how: impl Fn(&Path) -> std::io::Result<()>) -> Result<(), Failure> {
     match how(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(unwritable(path, &e)),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Failure::unwritable(path, &e)),
         _ => Ok(()),
     }
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::data(format!("{} cannot be written: {error}", path.display()))
 }
 
 fn stream(fitted: &mut FittedPipeline, cohort: &Cohort) -> Result<Streamed, Failure> {
@@ -138,28 +134,25 @@ fn line(report: &BatchReport) -> String {
 fn reload_in_child(args: &DemoArgs, table: &Table, fitted: &FittedPipeline) -> Result<bool, Failure> {
     let (input, output) = (args.out.join("stream.csv"), args.out.join("scored.csv"));
     write_features(&input, table)?;
-    let program = std::env::current_exe().map_err(|e| Failure::Own(e.to_string(), INTERNAL))?;
+    let program = std::env::current_exe().map_err(|e| Failure::Internal(e.to_string()))?;
     let child = Command::new(program)
         .args(["score".as_ref(), input.as_os_str(), "--model".as_ref(), args.out.join("bundle").as_os_str()])
         .args(["-o".as_ref(), output.as_os_str(), "--predict-only".as_ref()])
         .output()
-        .map_err(|e| Failure::Own(format!("the second process cannot be started: {e}"), INTERNAL))?;
+        .map_err(|e| Failure::Internal(format!("the second process cannot be started: {e}")))?;
     if !child.status.success() {
-        return Err(Failure::Own(
-            format!(
-                "the second process ended with {}: {}",
-                child.status,
-                String::from_utf8_lossy(&child.stderr)
-            ),
-            INTERNAL,
-        ));
+        return Err(Failure::Internal(format!(
+            "the second process ended with {}: {}",
+            child.status,
+            String::from_utf8_lossy(&child.stderr)
+        )));
     }
     let here = fitted.models().predict(Features::new(&table.values, table.schema.n_features())?)?;
-    let there = std::fs::read_to_string(&output).map_err(|e| unwritable(&output, &e))?;
+    let there = std::fs::read_to_string(&output).map_err(|e| Failure::unwritable(&output, &e))?;
     let mut reader = csv::Reader::from_reader(there.as_bytes());
     let mut rows = 0;
     for (i, record) in reader.records().enumerate() {
-        let record = record.map_err(|e| Failure::data(e.to_string()))?;
+        let record = record.map_err(|e| Failure::Internal(format!("{}: {e}", output.display())))?;
         let value: f64 = record[4].parse().unwrap_or(f64::NAN);
         let same = i < here.len()
             && record[1] == here.density_labels[i].to_string()
@@ -174,13 +167,13 @@ fn reload_in_child(args: &DemoArgs, table: &Table, fitted: &FittedPipeline) -> R
 }
 
 fn write_features(path: &Path, table: &Table) -> Result<(), Failure> {
-    let broken = |e: csv::Error| Failure::data(format!("{} cannot be written: {e}", path.display()));
+    let broken = |e: csv::Error| Failure::Internal(format!("{}: {e}", path.display()));
     let mut writer = csv::Writer::from_path(path).map_err(broken)?;
     writer.write_record(table.schema.names()).map_err(broken)?;
     for row in table.values.chunks_exact(table.schema.n_features()) {
         writer.write_record(row.iter().map(f64::to_string)).map_err(broken)?;
     }
-    writer.flush().map_err(|e| unwritable(path, &e))
+    writer.flush().map_err(|e| Failure::unwritable(path, &e))
 }
 
 /// Wall time of each part of the demo.

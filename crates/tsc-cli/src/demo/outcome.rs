@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tsc_pipeline::core::{AlertEvent, Label, RegressionScores, RetrainOutcome, TrackingReport};
-#[cfg(feature = "report")]
 use tsc_pipeline::series::Reason;
 use tsc_pipeline::{BatchReport, FittedPipeline, RetrainReport, TrainingReport};
 
 use super::cohort::Cohort;
 use super::compare::targets;
+use crate::commands::undelivered;
 use crate::failure::{Failure, say};
 
 /// What the stream gave, row by row and batch by batch.
@@ -119,8 +119,7 @@ impl Demo {
         data.tracking = Some(self.tracking.clone());
         let mut page = Vec::new();
         Report::new(data).write_html(&mut page)?;
-        std::fs::write(&self.report, page)
-            .map_err(|e| Failure::data(format!("{} cannot be written: {e}", self.report.display())))
+        std::fs::write(&self.report, page).map_err(|e| Failure::unwritable(&self.report, &e))
     }
 
     fn pipeline(&self) -> RegressionScores {
@@ -153,8 +152,18 @@ impl Demo {
         must(self.pipeline().n > 0, "no streamed row had a target and a prediction".into());
         must(
             !self.tracking.is_degraded(),
-            format!("tracking lost or delayed something: {:?}", self.tracking),
+            format!("tracking lost or delayed something: {}", undelivered(&self.tracking)),
         );
+        must(
+            self.streamed.degraded == 0,
+            format!("{} times a batch went on with less than everything", self.streamed.degraded),
+        );
+        if let Ok(page) = std::fs::read_to_string(&self.report) {
+            let found = external_references(&page);
+            must(found.is_empty(), format!("the report refers to something outside: {}", found.join(", ")));
+        } else {
+            must(!cfg!(feature = "report"), "no report was written".into());
+        }
         must(self.training.registered.is_some(), "no version was registered".into());
         if let Some(agreement) = self.agreement() {
             must(agreement >= 0.9, format!("the groups were recovered with ARI {agreement:.3}, needs 0.9"));
@@ -194,32 +203,45 @@ impl Demo {
             quality.rows.read, quality.rows.used, quality.rows.rejected
         ))?;
         for (reason, count, variables) in self.rejections() {
-            say(format!("  {reason:<15} {count:>7}  {variables}"))?;
+            say(format!("  {reason:<29} {count:>7}  {variables}"))?;
         }
         let clustering = &self.training.clustering;
         say(format!(
-            "clusters     {} of sizes {:?}, noise {:.3}, held out {:.3}",
+            "clusters     {} of sizes {:?}; share of noise {:.3}, on held-out stays {:.3}",
             clustering.n_clusters, clustering.sizes, clustering.noise_ratio, clustering.holdout_noise_ratio
         ))?;
         if let Some(agreement) = self.agreement() {
             say(format!("             ARI {agreement:.3} with the true groups, noise left out"))?;
         }
         let mean_noise = self.streamed.noise.iter().sum::<f64>() / self.streamed.noise.len().max(1) as f64;
-        say(format!("stream       {} batches, mean noise {mean_noise:.3}", self.streamed.noise.len()))?;
+        say(format!(
+            "stream       {} batches, mean share of noise {mean_noise:.3}",
+            self.streamed.noise.len()
+        ))?;
         for warning in &self.training.warnings {
             say(format!("warning      {warning}"))?;
         }
-        say("\nmean heart rate of hours 42-48, streamed stays       n    RMSE     MAE      R2")?;
+        say(format!(
+            "\n{:<46} {:>9} {:>7} {:>7} {:>7}",
+            "prediction on streamed stays", "n", "RMSE", "MAE", "R2"
+        ))?;
+        say("mean heart rate of hours 42-48, in beats a minute")?;
         for (name, scores) in self.rows() {
             say(format!("  {name:<44} {}", line(&scores)))?;
         }
         if let Some(stay) = self.stay() {
-            say(format!("length of stay in days\n  {:<44} {}", "pipeline", line(&stay)))?;
+            say("length of stay, in days")?;
+            say(format!("  {:<44} {}", "pipeline", line(&stay)))?;
         }
         self.print_retrains()?;
         say("\nwall time")?;
         for (name, seconds) in &self.laps {
             say(format!("  {name:<20} {seconds:>7.2} s"))?;
+            if *name == "fit" {
+                for (stage, seconds) in self.stages_of_fit() {
+                    say(format!("    {stage:<18} {seconds:>7.2} s"))?;
+                }
+            }
         }
         let peak = tsc_pipeline::peak_memory_mib().map_or("unknown".into(), |mib| format!("{mib:.0} MiB"));
         say(format!("peak memory  {peak}"))?;
@@ -229,13 +251,29 @@ impl Demo {
         ))?;
         say(format!("bundle       {}", self.bundle.display()))?;
         say(format!("report       {}", self.report.display()))?;
+        match &self.view {
+            Some(view) => say(format!("runs         {view}"))?,
+            None => say("runs         not kept by this build")?,
+        }
         for failure in failures {
             say(format!("FAILED       {failure}"))?;
         }
-        match &self.view {
-            Some(view) => say(format!("runs         {view}")),
-            None => say("runs         not kept by this build"),
+        if failures.is_empty() {
+            say("result       everything that must hold does")?;
         }
+        Ok(())
+    }
+
+    fn stages_of_fit(&self) -> [(&'static str, f64); 6] {
+        let spent = &self.training.timings;
+        [
+            ("preprocessing", spent.preprocessing),
+            ("clustering", spent.clustering),
+            ("fallback", spent.fallback),
+            ("models", spent.models),
+            ("resources", spent.resources),
+            ("tracking", spent.tracking),
+        ]
     }
 
     fn rows(&self) -> Vec<(&'static str, RegressionScores)> {
@@ -270,7 +308,10 @@ impl Demo {
         let mut by_reason: std::collections::BTreeMap<String, Vec<(u64, &str)>> =
             std::collections::BTreeMap::new();
         for entry in &self.cohort.quality.counts {
-            by_reason.entry(format!("{:?}", entry.reason)).or_default().push((entry.count, &entry.variable));
+            by_reason
+                .entry(in_words(entry.reason).to_owned())
+                .or_default()
+                .push((entry.count, &entry.variable));
         }
         by_reason
             .into_iter()
@@ -307,7 +348,6 @@ impl Demo {
     }
 }
 
-#[cfg(feature = "report")]
 fn in_words(reason: Reason) -> &'static str {
     match reason {
         Reason::Sentinel => "stands for missing",
@@ -324,6 +364,23 @@ fn in_words(reason: Reason) -> &'static str {
 }
 
 fn line(scores: &RegressionScores) -> String {
-    let shown = |value: Option<f64>| value.map_or("      -".into(), |v| format!("{v:>7.3}"));
+    let shown = |value: Option<f64>| value.map_or(format!("{:>7}", "-"), |v| format!("{v:>7.3}"));
     format!("{:>9} {} {} {}", scores.n, shown(scores.rmse), shown(scores.mae), shown(scores.r2))
+}
+
+/// What a page would fetch from elsewhere: names of XML namespaces are no fetch.
+fn external_references(page: &str) -> Vec<&'static str> {
+    let page = page.replace("http://www.w3.org/", "");
+    ["http:", "https:", "src=", "@import", "url("].into_iter().filter(|mark| page.contains(mark)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e16_a_fetch_is_an_external_reference_and_a_namespace_is_none() {
+        assert!(external_references("<svg xmlns=\"http://www.w3.org/2000/svg\">").is_empty());
+        assert_eq!(external_references("<script src='https://cdn.example/x.js'>"), ["https:", "src="]);
+    }
 }

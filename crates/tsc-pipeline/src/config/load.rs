@@ -125,10 +125,13 @@ impl PipelineConfig {
                     canonical_lgb_names(&mut overrides);
                     merge(&mut tree, overrides);
                 }
-                Err(_) => violations.push(Violation::new(
-                    "preset",
-                    format!("is {name}, must be one of {}", Preset::names().join(", ")),
-                )),
+                Err(_) => {
+                    violations.push(Violation::new(
+                        "preset",
+                        format!("is {name}, must be one of {}", Preset::names().join(", ")),
+                    ));
+                    given["preset"] = Value::Null;
+                }
             }
         }
         let accepted = accept(&tree, given, &mut violations);
@@ -297,8 +300,29 @@ fn accept_below(
     merge(&mut trial, over.clone());
     match serde_json::from_value::<PipelineConfig>(trial) {
         Ok(_) => merge(accepted, over),
-        Err(e) => violations.push(Violation::new(dotted(path), format!("is {}: {e}", shortened(&given)))),
+        Err(e) => {
+            let why = in_plain_words(&e.to_string());
+            violations.push(Violation::new(dotted(path), format!("is {}{why}", shortened(&given))));
+        }
     }
+}
+
+/// What serde says about a value, for a reader who knows TOML and not Rust.
+fn in_plain_words(message: &str) -> String {
+    let Some((_, expected)) = message.strip_prefix("invalid ").and_then(|m| m.split_once(", expected "))
+    else {
+        return format!(": {message}");
+    };
+    let expected = match expected {
+        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number from 0",
+        "i64" | "i32" => "a whole number",
+        "f64" | "f32" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        other => other.strip_prefix("struct ").map_or(other, |_| "a table"),
+    };
+    format!(", must be {expected}")
 }
 
 // Tables whose keys the user invents, and optional tables, are judged by their own struct.
@@ -357,11 +381,27 @@ mod tests {
         for part in [
             "noise_threshold is 1.5, must be in 0..=1",
             "unknown key batch_sise, did you mean batch_size",
-            "threads is \"two\"",
+            "threads is \"two\", must be a whole number from 0",
             "hdbscan_params.min_cluster_size is 1, must be at least 2",
             "training.validation_fraction is NaN, must be finite",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_preset_is_one_violation() {
+        let found = errors_of("preset = \"tiny\"");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("preset is \"tiny\", must be one of small, large, medical"));
+    }
+
+    #[test]
+    fn no_message_names_a_type_of_rust() {
+        let text = "noise_threshold = \"x\"\nbatch_size = -1\nreport = 3\n[data]\nignore = 1\n[models]\nauto_size = 1";
+        for line in errors_of(text) {
+            let foreign = ["usize", "f64", "u32", "sequence", "struct", "boolean"];
+            assert!(!foreign.iter().any(|word| line.contains(word)), "{line}");
         }
     }
 
