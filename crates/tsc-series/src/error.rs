@@ -91,7 +91,11 @@ impl SeriesError {
             Self::TooLarge { .. } => {
                 (InvalidData, "TSC-DAT-104", "if the file is genuine, raise the limit in `limits`")
             }
-            Self::MissingColumn { .. } => (InvalidData, "TSC-DAT-105", "map the column's name in `columns` (`[input.columns]` of a configuration)"),
+            Self::MissingColumn { .. } => (
+                InvalidData,
+                "TSC-DAT-105",
+                "map the column's name in `columns` (`[input.columns]` of a configuration)",
+            ),
             Self::Ragged { .. } => (InvalidData, "TSC-DAT-106", "quote fields that hold the delimiter"),
             Self::NotUtf8 { .. } => (InvalidData, "TSC-DAT-107", "save the file as UTF-8"),
             Self::Stay { .. } => {
