@@ -162,9 +162,11 @@ fn far(n: usize) -> Cohort {
 
 #[test]
 fn f08_noise_is_counted_before_the_fallback() {
-    let mut pipeline = fitted();
-    let report = pipeline.process_batch(&far(100).batch()).unwrap();
-    assert_eq!(report.noise_ratio, 1.0);
+    // A fallback without a cap labels every row, so counting after it would give 0.
+    let config = config_with("[knn_params]\nmax_distance = \"none\"");
+    let fitted = Pipeline::from_config(&config).unwrap().fit_initial(&Cohort::new(450, 1).batch());
+    let report = fitted.unwrap().0.process_batch(&far(100).batch()).unwrap();
+    assert_eq!((report.noise_ratio, report.fallback_ratio, report.unassigned_ratio), (1.0, 1.0, 0.0));
     assert!(report.trigger.is_some(), "noise 1.0 is a severe breach");
 }
 
