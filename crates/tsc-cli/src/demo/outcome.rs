@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+#[cfg(feature = "report")]
+use tsc_pipeline::FittedPipeline;
 use tsc_pipeline::core::{AlertEvent, Label, RegressionScores, RetrainOutcome, TrackingReport};
 use tsc_pipeline::series::Reason;
-use tsc_pipeline::{BatchReport, FittedPipeline, RetrainReport, TrainingReport};
+use tsc_pipeline::{BatchReport, RetrainReport, TrainingReport};
 
 use super::cohort::Cohort;
 use super::compare::targets;
