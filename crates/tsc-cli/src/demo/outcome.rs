@@ -61,6 +61,7 @@ impl Streamed {
 #[derive(Debug)]
 pub(crate) struct Demo {
     pub(crate) cohort: Cohort,
+    pub(crate) noise_threshold: f64,
     pub(crate) training: TrainingReport,
     pub(crate) streamed: Streamed,
     pub(crate) global: RegressionScores,
@@ -169,6 +170,12 @@ impl Demo {
         must(self.training.registered.is_some(), "no version was registered".into());
         if let Some(agreement) = self.agreement() {
             must(agreement >= 0.9, format!("the groups were recovered with ARI {agreement:.3}, needs 0.9"));
+            // The agreement leaves noise out, so it says little where most samples are noise.
+            let (noise, limit) = (self.training.clustering.noise_ratio, self.noise_threshold);
+            must(
+                noise <= limit,
+                format!("{noise:.3} of the training rows are noise, at most {limit} may be"),
+            );
             let change = self.cohort.drift_row.unwrap_or(0) / self.streamed.size.max(1);
             let early: usize =
                 self.streamed.findings[..change.min(self.streamed.findings.len())].iter().sum();
