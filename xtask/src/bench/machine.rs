@@ -5,7 +5,7 @@ use std::{fs, thread, time::Duration};
 /// Busy share of the cores above which a round is put off.
 pub(crate) const MAX_LOAD: f64 = 0.3;
 /// How often a round is put off before it runs anyway and is marked.
-const ATTEMPTS: usize = 10;
+const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_secs(3);
 /// How long the load is watched.
 const SAMPLE: Duration = Duration::from_millis(300);

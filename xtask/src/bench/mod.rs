@@ -101,11 +101,10 @@ fn section(about: &str, rows: &[Outcome], part: Option<&str>) -> String {
     }
     text += &format!("{about}\n{}", document::table(rows));
     let count = |verdict| rows.iter().filter(|row| row.floor.is_some() && row.verdict == verdict).count();
+    let (goal, floor) = (count(Verdict::Goal), count(Verdict::Floor));
     text += &format!(
-        "\nTargets: {} at their goal (or at the floor, where there is no goal), {} at their floor, {} missed, {} void.\n",
-        count(Verdict::Goal)
-            + rows.iter().filter(|row| row.goal.is_none() && row.verdict == Verdict::Floor).count(),
-        rows.iter().filter(|row| row.goal.is_some() && row.verdict == Verdict::Floor).count(),
+        "\nFloors: {} met, of these {goal} with their goal; {} missed, {} void.\n",
+        goal + floor,
         count(Verdict::Missed),
         count(Verdict::Void),
     );

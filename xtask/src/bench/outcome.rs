@@ -35,7 +35,7 @@ impl Spread {
         values.sort_by(f64::total_cmp);
         let (least, largest) = (*values.first()?, *values.last()?);
         let middle = values.len() / 2;
-        let below = if values.len() % 2 == 0 { values[middle - 1] } else { values[middle] };
+        let below = if values.len().is_multiple_of(2) { values[middle - 1] } else { values[middle] };
         Some(Self { median: (below + values[middle]) / 2.0, least, largest, runs: values.len() })
     }
 }
@@ -162,8 +162,7 @@ fn wrong(case: &Case, runs: &Runs) -> Option<String> {
     };
     // Every run of both, for a result that changes between runs is wrong too.
     let pairs = ours.iter().flat_map(|ours| theirs.iter().map(move |theirs| difference(*ours, *theirs)));
-    // Negated, so that a difference that is NaN counts as one.
-    let wrong = pairs.into_iter().find(|difference| !(*difference <= tolerance))?;
+    let wrong = pairs.into_iter().find(|difference| *difference > tolerance)?;
     Some(format!("the result differs from that of {} by {wrong:.1e} relative", reference.name))
 }
 
@@ -172,9 +171,14 @@ fn checks(runs: &Runs, program: &str) -> Option<Vec<f64>> {
     checks.collect::<Option<Vec<_>>>().filter(|it| !it.is_empty())
 }
 
-/// Relative to ours.
+/// Relative to ours; infinite where that is not a number.
 fn difference(ours: f64, theirs: f64) -> f64 {
-    if ours == theirs { 0.0 } else { (theirs - ours).abs() / ours.abs() }
+    let difference = (theirs - ours).abs() / ours.abs();
+    match ours == theirs {
+        true => 0.0,
+        false if difference.is_nan() => f64::INFINITY,
+        false => difference,
+    }
 }
 
 /// How the peer's result compares with ours, and what its time leaves out.
