@@ -193,7 +193,7 @@ pub(crate) fn split(data: &Array, train: usize) -> Result<(Features<'_>, Feature
 }
 
 pub(crate) fn report(spent: Spent, data: &Array, check: Option<f64>) -> Report {
-    let input_mb = (data.f64().len() * size_of::<f64>()) as f64 / 1e6;
+    let input_mb = size_of_val(data.f64()) as f64 / 1e6;
     Report { spent, setup: None, check, input_mb }
 }
 
