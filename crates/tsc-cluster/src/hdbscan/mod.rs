@@ -97,10 +97,8 @@ impl Clusterer for Hdbscan {
         let n = x.n_samples();
         self.params.check_samples(n)?;
         let index = NeighborIndex::build(x, &self.params.metric, self.params.plan)?;
-        let core = index.kth_distances(self.params.neighbors(n));
-        let mut rows = mst::FeatureRows::new(x, &self.params.metric)?;
-        let mst = mst::prim(&mut rows, &core, self.params.alpha);
-        let tree = ClusterTree::new(core, mst);
+        let spanning = index.spanning_tree(self.params.neighbors(n), self.params.alpha);
+        let tree = ClusterTree::new(spanning.core_distances, Mst::from_edges(spanning.edges));
         FittedHdbscan::assemble(self.params.clone(), x.n_features(), Arc::new(tree), Some(Arc::new(index)))
     }
 
