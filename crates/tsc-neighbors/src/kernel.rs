@@ -31,6 +31,12 @@ pub(crate) enum Kernel {
 pub(crate) trait Space: Copy + Sync {
     /// Reduced values of `q` and each row of a block (feature c of row j at `c * BLOCK + j`).
     fn block(self, q: &[f64], columns: &[f64], out: &mut [f64; BLOCK]);
+    /// The same for two rows at once.
+    #[inline(always)]
+    fn block_of_two(self, q: [&[f64]; 2], columns: &[f64], out: &mut [[f64; BLOCK]; 2]) {
+        self.block(q[0], columns, &mut out[0]);
+        self.block(q[1], columns, &mut out[1]);
+    }
     /// Bound between the box `low..=high` and each of four boxes (per column: four lows, four highs).
     fn boxes(self, low: &[f64], high: &[f64], boxes: &[f64]) -> [f64; 4];
     /// Bound between each row of a block and the box `low..=high`; 0 where nothing is known.
@@ -182,6 +188,22 @@ fn haversine(a: [f64; 2], b: [f64; 2]) -> f64 {
     (lat * lat + (a[0].cos() * b[0].cos()) * (lon * lon)).clamp(0.0, 1.0)
 }
 
+/// One bit per lane whose value is below the limit.
+#[inline(always)]
+pub(crate) fn lanes_below(values: &[f64; BLOCK], limit: f64) -> u32 {
+    // Most blocks hold nothing near: a look at the least value settles them.
+    let mut least = [f64::INFINITY; 4];
+    for four in values.chunks_exact(4) {
+        for (least, &value) in least.iter_mut().zip(four) {
+            *least = if value < *least { value } else { *least };
+        }
+    }
+    if !least.iter().any(|&value| value < limit) {
+        return 0;
+    }
+    values.iter().enumerate().fold(0, |lanes, (lane, &value)| lanes | u32::from(value < limit) << lane)
+}
+
 /// Euclidean, the metric that searches are compiled for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Euclidean;
@@ -190,6 +212,19 @@ impl Space for Euclidean {
     #[inline(always)]
     fn block(self, q: &[f64], columns: &[f64], out: &mut [f64; BLOCK]) {
         block(Squares, q, columns, out);
+    }
+
+    #[inline(always)]
+    fn block_of_two(self, q: [&[f64]; 2], columns: &[f64], out: &mut [[f64; BLOCK]; 2]) {
+        // Twice as many independent sums hide the latency of an addition.
+        let (mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for ((&a, &b), column) in q[0].iter().zip(q[1]).zip(columns.chunks_exact(BLOCK)) {
+            for lane in 0..BLOCK {
+                first[lane] = Squares.add(first[lane], a - column[lane]);
+                second[lane] = Squares.add(second[lane], b - column[lane]);
+            }
+        }
+        *out = [first, second];
     }
 
     #[inline(always)]

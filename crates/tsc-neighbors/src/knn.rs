@@ -1,6 +1,8 @@
 //! The nearest rows of every row, a block of rows at a time.
 
-use crate::kernel::{BLOCK, Euclidean, Kernel, Space};
+use std::ops::Range;
+
+use crate::kernel::{BLOCK, Euclidean, Kernel, Space, lanes_below};
 use crate::parallel::for_each_chunk_of_two;
 use crate::search::push_sorted;
 use crate::simd::{self, Work};
@@ -92,6 +94,20 @@ impl BlockSearch {
         self.limits[lane] = reduced[k - 1];
     }
 
+    /// Inserts the rows of a block that are nearer than the k-th so far.
+    #[inline(always)]
+    fn take_nearer(&mut self, first: usize, lane: usize, reduced: &[f64; BLOCK], others: Range<usize>) {
+        let mut near = lanes_below(reduced, self.limits[lane]) & u32::MAX >> (32 - others.len());
+        while near != 0 {
+            let j = near.trailing_zeros() as usize;
+            near &= near - 1;
+            let position = others.start + j;
+            if reduced[j] < self.limits[lane] && position != first + lane {
+                self.insert(lane, reduced[j], position as u32);
+            }
+        }
+    }
+
     #[inline(always)]
     fn largest_limit(&self, rows: usize) -> f64 {
         self.limits[..rows].iter().fold(0.0, |m, &v| if v > m { v } else { m })
@@ -160,13 +176,7 @@ pub(crate) fn rows_of(columns: &[f64], rows: &mut Vec<f64>) {
 
 /// Measures the rows of `own` against a block.
 #[inline(always)]
-fn scan<S: Space>(
-    tree: &Tree,
-    space: S,
-    search: &mut BlockSearch,
-    own: &std::ops::Range<usize>,
-    other: usize,
-) {
+fn scan<S: Space>(tree: &Tree, space: S, search: &mut BlockSearch, own: &Range<usize>, other: usize) {
     let columns = tree.columns(other);
     let width = columns.len() / BLOCK;
     let mut bounds = [0.0; BLOCK];
@@ -174,26 +184,24 @@ fn scan<S: Space>(
         let (low, high) = tree.block_box(other);
         space.block_to_box(tree.columns(own.start / BLOCK), low, high, &mut bounds);
     }
-    let others = tree.positions(other);
-    let mut reduced = [0.0; BLOCK];
+    let mut lanes = [0; BLOCK];
+    let mut asked = 0;
     for lane in 0..own.len() {
-        if bounds[lane] >= search.limits[lane] {
-            continue;
+        lanes[asked] = lane;
+        asked += usize::from(bounds[lane] < search.limits[lane]);
+    }
+    let rows = std::mem::take(&mut search.rows);
+    let row = |lane: usize| &rows[lane * width..(lane + 1) * width];
+    let mut reduced = [[0.0; BLOCK]; 2];
+    for pair in lanes[..asked].chunks(2) {
+        match *pair {
+            [a, b] => space.block_of_two([row(a), row(b)], columns, &mut reduced),
+            [a, ..] => space.block(row(a), columns, &mut reduced[0]),
+            [] => {}
         }
-        space.block(&search.rows[lane * width..(lane + 1) * width], columns, &mut reduced);
-        let limit = search.limits[lane];
-        let mut near = 0u32;
-        for (j, &value) in reduced.iter().enumerate() {
-            near |= u32::from(value < limit) << j;
-        }
-        near &= u32::MAX >> (32 - others.len());
-        while near != 0 {
-            let j = near.trailing_zeros() as usize;
-            near &= near - 1;
-            let position = others.start + j;
-            if reduced[j] < search.limits[lane] && position != own.start + lane {
-                search.insert(lane, reduced[j], position as u32);
-            }
+        for (&lane, reduced) in pair.iter().zip(&reduced) {
+            search.take_nearer(own.start, lane, reduced, tree.positions(other));
         }
     }
+    search.rows = rows;
 }

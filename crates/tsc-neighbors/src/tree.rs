@@ -7,8 +7,10 @@ use crate::parallel::{for_each_chunk, in_parallel};
 
 /// Below this a part is split by one thread.
 const PARALLEL_ROWS: usize = 8192;
-/// Rows that decide which side of a part is the widest.
-const SPREAD_ROWS: usize = 64;
+/// Rows that decide where a part is split.
+const SAMPLE: usize = 128;
+/// A part this many times wider than its bulk loses its outermost rows instead of being halved.
+const STRAY: f64 = 4.0;
 /// A child that is a leaf: the rest of the number is the block.
 const LEAF: u32 = 1 << 31;
 /// No child.
@@ -52,8 +54,9 @@ impl Tree {
             Some(points) => (points.as_slice(), 3),
             None => (rows.as_slice(), rows.n_features()),
         };
+        let mut middles = vec![0; n.div_ceil(BLOCK) - 1];
         if splits {
-            split(points, box_width, &mut order);
+            split(points, box_width, &mut order, &mut middles);
         }
         let columns = columns(rows.as_slice(), rows.n_features(), &order);
         let block_boxes = block_boxes(points, box_width, &order);
@@ -67,7 +70,7 @@ impl Tree {
             boxes: Vec::new(),
         };
         if splits {
-            tree.grow();
+            tree.grow(&middles);
         }
         tree
     }
@@ -124,27 +127,24 @@ impl Tree {
     }
 
     /// Nodes over the blocks: parents come before their children.
-    fn grow(&mut self) {
+    fn grow(&mut self, middles: &[u32]) {
         let e = self.box_width;
-        let mut ranges = vec![(0, self.n_blocks())];
-        while self.children.len() < ranges.len() {
-            let (start, end) = ranges[self.children.len()];
+        let mut parts = vec![Part { start: 0, end: self.n_blocks(), at: 0 }];
+        while self.children.len() < parts.len() {
+            let mut below = vec![parts[self.children.len()]];
+            while let Some(largest) = (0..below.len()).rev().max_by_key(|&i| below[i].end - below[i].start)
+                && below[largest].end - below[largest].start > 1
+                && below.len() < 4
+            {
+                below.splice(largest..=largest, below[largest].halves(middles));
+            }
             let mut children = [NONE; 4];
-            let middle = halves(start, end);
-            let quarters = [
-                (start, halves(start, middle)),
-                (halves(start, middle), middle),
-                (middle, halves(middle, end)),
-                (halves(middle, end), end),
-            ];
-            for (child, (start, end)) in children.iter_mut().zip(quarters) {
-                *child = match end - start {
-                    0 => continue,
-                    1 => LEAF | start as u32,
-                    _ => {
-                        ranges.push((start, end));
-                        (ranges.len() - 1) as u32
-                    }
+            for (child, part) in children.iter_mut().zip(below) {
+                *child = if part.end - part.start == 1 {
+                    LEAF | part.start as u32
+                } else {
+                    parts.push(part);
+                    (parts.len() - 1) as u32
                 };
             }
             self.children.push(children);
@@ -179,31 +179,82 @@ impl Tree {
     }
 }
 
-/// Where a range of blocks is split; an empty or single range is not.
-fn halves(start: usize, end: usize) -> usize {
-    start + (end - start).div_ceil(2)
+/// A range of blocks that is split at `middles[at]`; the middles of its first part follow, then those of
+/// its second.
+#[derive(Clone, Copy)]
+struct Part {
+    start: usize,
+    end: usize,
+    at: usize,
 }
 
-/// Orders the rows so that each half of a part lies on one side of its widest side. Depth log2(n).
-fn split(points: &[f64], width: usize, rows: &mut [u32]) {
-    let mut open = vec![rows];
-    while let Some(rows) = open.pop() {
-        if rows.len() <= BLOCK {
-            continue;
-        }
-        let side = widest(points, width, rows);
-        let middle = halves(0, rows.len().div_ceil(BLOCK)) * BLOCK;
-        let parallel = rows.len() > PARALLEL_ROWS;
+impl Part {
+    fn halves(self, middles: &[u32]) -> [Part; 2] {
+        let first = middles[self.at] as usize;
+        let middle = self.start + first;
+        [
+            Part { start: self.start, end: middle, at: self.at + 1 },
+            Part { start: middle, end: self.end, at: self.at + first },
+        ]
+    }
+}
+
+/// Orders the rows so that the parts of every part lie on two sides of its widest side, and notes how many
+/// blocks the first part has.
+fn split(points: &[f64], width: usize, rows: &mut [u32], middles: &mut [u32]) {
+    let mut open = vec![(rows, middles)];
+    while let Some((rows, middles)) = open.pop() {
+        let Some((first, middles)) = middles.split_first_mut() else { continue };
+        let (side, share) = cut(points, width, rows);
+        let blocks = rows.len().div_ceil(BLOCK);
+        let left_blocks = ((share * blocks as f64).round() as usize).clamp(1, blocks - 1);
+        *first = left_blocks as u32;
+        let middle = left_blocks * BLOCK;
         let mut keys: Vec<(u64, u32)> =
             rows.iter().map(|&row| (ordered(points[row as usize * width + side]), row)).collect();
         keys.select_nth_unstable(middle - 1);
         rows.iter_mut().zip(keys).for_each(|(row, (_, key_row))| *row = key_row);
+        let is_large = rows.len() > PARALLEL_ROWS;
         let (left, right) = rows.split_at_mut(middle);
-        if parallel {
-            in_parallel(|| split(points, width, left), || split(points, width, right));
+        let (left_middles, right_middles) = middles.split_at_mut(left_blocks - 1);
+        if is_large {
+            in_parallel(
+                || split(points, width, left, left_middles),
+                || split(points, width, right, right_middles),
+            );
         } else {
-            open.extend([right, left]);
+            open.extend([(right, right_middles), (left, left_middles)]);
         }
+    }
+}
+
+/// The widest side of a part, and the share of rows that come before the cut: half, or the stray rows at one
+/// end if the rest is much narrower. Boxes of clustered rows then stay small among scattered ones.
+fn cut(points: &[f64], width: usize, rows: &[u32]) -> (usize, f64) {
+    let stride = rows.len().div_ceil(SAMPLE);
+    let sample = || rows.iter().step_by(stride).map(|&row| row as usize * width);
+    let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
+    for at in sample() {
+        for ((low, high), &value) in low.iter_mut().zip(&mut high).zip(&points[at..at + width]) {
+            *low = low.min(value);
+            *high = high.max(value);
+        }
+    }
+    let spread = |c: usize| high[c] - low[c];
+    let side = (0..width).max_by(|&a, &b| spread(a).total_cmp(&spread(b)).then(b.cmp(&a))).unwrap_or(0);
+    let mut values: Vec<f64> = sample().map(|at| points[at + side]).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let (n, eighth) = (values.len(), values.len() / 8);
+    let (first, last) = (values[eighth], values[n - 1 - eighth]);
+    let bulk = last - first;
+    if bulk * STRAY >= spread(side) {
+        return (side, 0.5);
+    }
+    let share = |stray: usize| stray as f64 / n as f64;
+    if first - values[0] > values[n - 1] - last {
+        (side, share(values.partition_point(|&v| v < first - bulk)))
+    } else {
+        (side, 1.0 - share(n - values.partition_point(|&v| v <= last + bulk)))
     }
 }
 
@@ -212,19 +263,6 @@ fn ordered(value: f64) -> u64 {
     // Adding zero makes one of the two zeros.
     let bits = (value + 0.0).to_bits();
     bits ^ ((bits as i64 >> 63) as u64 | 1 << 63)
-}
-
-fn widest(points: &[f64], width: usize, rows: &[u32]) -> usize {
-    let stride = rows.len().div_ceil(SPREAD_ROWS);
-    let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
-    for &row in rows.iter().step_by(stride) {
-        let point = &points[row as usize * width..(row as usize + 1) * width];
-        for ((low, high), &value) in low.iter_mut().zip(&mut high).zip(point) {
-            *low = low.min(value);
-            *high = high.max(value);
-        }
-    }
-    (0..width).max_by(|&a, &b| (high[a] - low[a]).total_cmp(&(high[b] - low[b])).then(b.cmp(&a))).unwrap_or(0)
 }
 
 fn columns(values: &[f64], width: usize, order: &[u32]) -> Vec<f64> {
