@@ -72,8 +72,13 @@ impl<'a, S: Space> Rounds<'a, S> {
         let Surroundings { kth: core, mut near, listed } = around;
         let n = tree.n();
         for_each_chunk(&mut near, CHUNK * BLOCK * listed, |_, near| {
+            let mut keys = Vec::with_capacity(listed);
             for near in near.chunks_exact_mut(listed) {
-                near.sort_unstable_by(|&a, &b| core[a as usize].total_cmp(&core[b as usize]).then(a.cmp(&b)));
+                keys.clear();
+                // Weights are not negative, so their bits order like they do.
+                keys.extend(near.iter().map(|&q| (core[q as usize].to_bits(), q)));
+                keys.sort_unstable();
+                near.iter_mut().zip(&keys).for_each(|(near, key)| *near = key.1);
             }
         });
         let least = |block: usize| tree.positions(block).fold(f64::INFINITY, |m, p| m.min(core[p]));

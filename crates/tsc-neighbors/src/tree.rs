@@ -202,47 +202,80 @@ impl Part {
 /// Orders the rows so that the parts of every part lie on two sides of its widest side, and notes how many
 /// blocks the first part has.
 fn split(points: &[f64], width: usize, rows: &mut [u32], middles: &mut [u32]) {
-    let mut open = vec![(rows, middles)];
-    while let Some((rows, middles)) = open.pop() {
-        let Some((first, middles)) = middles.split_first_mut() else { continue };
-        let (side, share) = cut(points, width, rows);
-        let blocks = rows.len().div_ceil(BLOCK);
-        let left_blocks = ((share * blocks as f64).round() as usize).clamp(1, blocks - 1);
-        *first = left_blocks as u32;
-        let middle = left_blocks * BLOCK;
-        let mut keys: Vec<(u64, u32)> =
-            rows.iter().map(|&row| (ordered(points[row as usize * width + side]), row)).collect();
-        keys.select_nth_unstable(middle - 1);
-        rows.iter_mut().zip(keys).for_each(|(row, (_, key_row))| *row = key_row);
-        let is_large = rows.len() > PARALLEL_ROWS;
-        let (left, right) = rows.split_at_mut(middle);
-        let (left_middles, right_middles) = middles.split_at_mut(left_blocks - 1);
-        if is_large {
-            in_parallel(
-                || split(points, width, left, left_middles),
-                || split(points, width, right, right_middles),
-            );
-        } else {
-            open.extend([(right, right_middles), (left, left_middles)]);
-        }
+    if rows.len() <= PARALLEL_ROWS {
+        return split_near(points, width, rows, middles);
     }
+    let Some((first, middles)) = middles.split_first_mut() else { return };
+    let blocks = part(points, width, rows, &mut Buffers::default());
+    *first = blocks as u32;
+    let (left, right) = rows.split_at_mut(blocks * BLOCK);
+    let (left_middles, right_middles) = middles.split_at_mut(blocks - 1);
+    in_parallel(|| split(points, width, left, left_middles), || split(points, width, right, right_middles));
+}
+
+/// The same on a copy of the points, which stays in the caches.
+fn split_near(points: &[f64], width: usize, rows: &mut [u32], middles: &mut [u32]) {
+    let near: Vec<f64> = rows
+        .iter()
+        .flat_map(|&row| &points[row as usize * width..(row as usize + 1) * width])
+        .copied()
+        .collect();
+    let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+    let mut buffers = Buffers::default();
+    let mut open = vec![(&mut order[..], middles)];
+    while let Some((order, middles)) = open.pop() {
+        let Some((first, middles)) = middles.split_first_mut() else { continue };
+        let blocks = part(&near, width, order, &mut buffers);
+        *first = blocks as u32;
+        let (left, right) = order.split_at_mut(blocks * BLOCK);
+        let (left_middles, right_middles) = middles.split_at_mut(blocks - 1);
+        open.extend([(right, right_middles), (left, left_middles)]);
+    }
+    let before = rows.to_vec();
+    rows.iter_mut().zip(order).for_each(|(row, at)| *row = before[at as usize]);
+}
+
+#[derive(Default)]
+struct Buffers {
+    keys: Vec<(u64, u32)>,
+    low: Vec<f64>,
+    high: Vec<f64>,
+    sample: Vec<f64>,
+}
+
+/// Brings the rows of the first part to the front; answers its blocks.
+fn part(points: &[f64], width: usize, rows: &mut [u32], buffers: &mut Buffers) -> usize {
+    let (side, share) = cut(points, width, rows, buffers);
+    let blocks = rows.len().div_ceil(BLOCK);
+    let first = ((share * blocks as f64).round() as usize).clamp(1, blocks - 1);
+    let keys = &mut buffers.keys;
+    keys.clear();
+    keys.extend(rows.iter().map(|&row| (ordered(points[row as usize * width + side]), row)));
+    keys.select_nth_unstable(first * BLOCK - 1);
+    rows.iter_mut().zip(keys).for_each(|(row, (_, key_row))| *row = *key_row);
+    first
 }
 
 /// The widest side of a part, and the share of rows that come before the cut: half, or the stray rows at one
 /// end if the rest is much narrower. Boxes of clustered rows then stay small among scattered ones.
-fn cut(points: &[f64], width: usize, rows: &[u32]) -> (usize, f64) {
+fn cut(points: &[f64], width: usize, rows: &[u32], buffers: &mut Buffers) -> (usize, f64) {
     let stride = rows.len().div_ceil(SAMPLE);
     let sample = || rows.iter().step_by(stride).map(|&row| row as usize * width);
-    let (mut low, mut high) = (vec![f64::INFINITY; width], vec![f64::NEG_INFINITY; width]);
+    let Buffers { low, high, sample: values, .. } = buffers;
+    low.clear();
+    low.resize(width, f64::INFINITY);
+    high.clear();
+    high.resize(width, f64::NEG_INFINITY);
     for at in sample() {
-        for ((low, high), &value) in low.iter_mut().zip(&mut high).zip(&points[at..at + width]) {
+        for ((low, high), &value) in low.iter_mut().zip(high.iter_mut()).zip(&points[at..at + width]) {
             *low = low.min(value);
             *high = high.max(value);
         }
     }
     let spread = |c: usize| high[c] - low[c];
     let side = (0..width).max_by(|&a, &b| spread(a).total_cmp(&spread(b)).then(b.cmp(&a))).unwrap_or(0);
-    let mut values: Vec<f64> = sample().map(|at| points[at + side]).collect();
+    values.clear();
+    values.extend(sample().map(|at| points[at + side]));
     values.sort_unstable_by(f64::total_cmp);
     let (n, eighth) = (values.len(), values.len() / 8);
     let (first, last) = (values[eighth], values[n - 1 - eighth]);
