@@ -256,7 +256,10 @@ impl NeighborIndex {
             _ if k == 0 => SpanningTree { core_distances: vec![0.0; self.n_samples()], edges: Vec::new() },
             Search::Pairs(distance) => pairs::spanning_tree(&**distance, self.rows(), k, alpha),
             Search::Blocks { kernel, tree, .. } => {
-                let around = surroundings(tree, *kernel, k, k.min(LISTED));
+                // Below 1, alpha can make an edge to a near neighbour heavier than the core distance; lists
+                // then say nothing, and every row searches.
+                let listed = if alpha < 1.0 { 0 } else { k.min(LISTED) };
+                let around = surroundings(tree, *kernel, k, listed);
                 let (core, mut edges) = spanning_tree(tree, *kernel, around, alpha);
                 for edge in &mut edges {
                     let (a, b) = (tree.rows[edge.a as usize], tree.rows[edge.b as usize]);

@@ -188,6 +188,20 @@ fn haversine(a: [f64; 2], b: [f64; 2]) -> f64 {
     (lat * lat + (a[0].cos() * b[0].cos()) * (lon * lon)).clamp(0.0, 1.0)
 }
 
+/// For bounds only: not summed in the order that decides.
+#[inline(always)]
+pub(crate) fn squared_apart(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| (a - b) * (a - b)).sum();
+    for (a, b) in a.zip(b) {
+        for lane in 0..8 {
+            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        }
+    }
+    rest + sums.iter().sum::<f64>()
+}
+
 /// One bit per lane whose value is below the limit.
 #[inline(always)]
 pub(crate) fn lanes_below(values: &[f64; BLOCK], limit: f64) -> u32 {

@@ -9,7 +9,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::index::Edge;
-use crate::kernel::{BLOCK, Euclidean, Kernel, Space};
+use crate::kernel::{BLOCK, Euclidean, Kernel, Space, squared_apart};
 use crate::knn::{Surroundings, rows_of};
 use crate::parallel::for_each_chunk;
 use crate::search::push_sorted;
@@ -18,9 +18,15 @@ use crate::tree::{Child, Tree};
 
 /// Blocks a thread takes at a time.
 const CHUNK: usize = 16;
+/// One block of so many is searched before the rest.
+const PILOT: usize = 16;
 const NOBODY: u32 = u32::MAX;
+/// Covers the rounding of centers, radii and roots.
+const MARGIN: f64 = 1e-12;
 /// A node whose rows lie in several components.
 const MIXED: u32 = u32::MAX;
+/// Searching rows of several components: no component has this number.
+const SEVERAL: u32 = u32::MAX - 1;
 
 /// Core distances by position, and the n - 1 edges between positions in the order they were found.
 pub(crate) fn spanning_tree(
@@ -71,9 +77,9 @@ impl<'a, S: Space> Rounds<'a, S> {
     fn new(tree: &'a Tree, space: S, around: Surroundings, alpha: f64) -> Self {
         let Surroundings { kth: core, mut near, listed } = around;
         let n = tree.n();
-        for_each_chunk(&mut near, CHUNK * BLOCK * listed, |_, near| {
+        for_each_chunk(&mut near, CHUNK * BLOCK * listed.max(1), |_, near| {
             let mut keys = Vec::with_capacity(listed);
-            for near in near.chunks_exact_mut(listed) {
+            for near in near.chunks_exact_mut(listed.max(1)) {
                 keys.clear();
                 // Weights are not negative, so their bits order like they do.
                 keys.extend(near.iter().map(|&q| (core[q as usize].to_bits(), q)));
@@ -116,7 +122,7 @@ impl<'a, S: Space> Rounds<'a, S> {
     /// that is not sparser is a lightest one.
     fn join_denser_neighbors(&mut self) {
         let mut sets = Sets::new(self.core.len());
-        for (p, near) in self.near.chunks_exact(self.listed).enumerate() {
+        for (p, near) in self.near.chunks_exact(self.listed.max(1)).enumerate() {
             let (q, core) = (near[0], self.core[p]);
             if self.core[q as usize] <= core && sets.join(p as u32, q) {
                 self.edges.push(Edge { a: p as u32, b: q, weight: core });
@@ -131,11 +137,11 @@ impl<'a, S: Space> Rounds<'a, S> {
         let lowest: Vec<AtomicU64> =
             (0..self.n_components).map(|_| AtomicU64::new(f64::INFINITY.to_bits())).collect();
         self.offer_known_edges(&best, &lowest);
-        // The most promising row of each component first, so that the others have a limit.
-        let limits: Vec<f64> = best.iter().map(load).collect();
-        self.search(&best, &limits, |c, bound| bound == load(&lowest[c as usize]));
-        let limits: Vec<f64> = best.iter().map(load).collect();
-        self.search(&best, &limits, |_, _| true);
+        // The most promising row of each component first, then some blocks, so that the others have a limit
+        // to stay below. It does not move during a pass: what is found would depend on the threads.
+        self.search(&best, |_, c, bound| bound == load(&lowest[c as usize]));
+        self.search(&best, |block, _, _| block % PILOT == 0);
+        self.search(&best, |_, _, _| true);
         self.join_winners(&best);
     }
 
@@ -158,7 +164,8 @@ impl<'a, S: Space> Rounds<'a, S> {
     }
 
     /// The rows that `takes` and that can beat their component's limit search the tree.
-    fn search(&mut self, best: &[AtomicU64], limits: &[f64], takes: impl Fn(u32, f64) -> bool + Sync) {
+    fn search(&mut self, best: &[AtomicU64], takes: impl Fn(usize, u32, f64) -> bool + Sync) {
+        let limits: Vec<f64> = best.iter().map(load).collect();
         let mut outlooks = std::mem::take(&mut self.outlooks);
         let this = &*self;
         for_each_chunk(&mut outlooks, CHUNK * BLOCK, |first, outlooks| {
@@ -169,7 +176,7 @@ impl<'a, S: Space> Rounds<'a, S> {
                 for (lane, outlook) in outlooks.iter().enumerate() {
                     let c = this.component[block * BLOCK + lane];
                     let limit = limits[c as usize];
-                    if c != this.largest && outlook.bound < limit && takes(c, outlook.bound) {
+                    if c != this.largest && outlook.bound < limit && takes(block, c, outlook.bound) {
                         search.add(lane, c, limit, outlook.bound);
                     }
                 }
@@ -177,7 +184,8 @@ impl<'a, S: Space> Rounds<'a, S> {
                     continue;
                 }
                 let asked = search.lanes;
-                simd::run(LeaveComponent { rounds: this, search: &mut search, block });
+                let shared = search.shared_component();
+                simd::run(LeaveComponent { rounds: this, search: &mut search, block, shared });
                 for (lane, outlook) in outlooks.iter_mut().enumerate().filter(|(l, _)| asked >> l & 1 == 1) {
                     outlook.bound = search.limits[lane];
                     outlook.to = search.to[lane];
@@ -298,6 +306,7 @@ struct BlockSearch {
     components: [u32; BLOCK],
     to: [u32; BLOCK],
     rows: Vec<f64>,
+    row: Vec<f64>,
     low: Vec<f64>,
     high: Vec<f64>,
     open: Vec<(f64, u32)>,
@@ -318,8 +327,9 @@ impl BlockSearch {
         self.components[lane] = component;
     }
 
-    fn lanes(lanes: u32) -> impl Iterator<Item = usize> {
-        (0..BLOCK).filter(move |lane| lanes >> lane & 1 == 1)
+    fn shared_component(&self) -> u32 {
+        let first = self.components[self.lanes.trailing_zeros() as usize];
+        if bits(self.lanes).all(|lane| self.components[lane] == first) { first } else { SEVERAL }
     }
 }
 
@@ -327,6 +337,8 @@ struct LeaveComponent<'a, S> {
     rounds: &'a Rounds<'a, S>,
     search: &'a mut BlockSearch,
     block: usize,
+    /// The component of all searching rows, if it is one.
+    shared: u32,
 }
 
 impl<S: Space> Work for LeaveComponent<'_, S> {
@@ -342,16 +354,12 @@ impl<S: Space> Work for LeaveComponent<'_, S> {
         search.low.extend_from_slice(low);
         search.high.clear();
         search.high.extend_from_slice(high);
-        let first = search.lanes.trailing_zeros() as usize;
-        let only = search.components[first];
-        let shared = BlockSearch::lanes(search.lanes).all(|lane| search.components[lane] == only);
-        let shared = if shared { only } else { MIXED - 1 };
-        for lane in BlockSearch::lanes(search.lanes) {
+        for lane in bits(search.lanes) {
             search.reduced[lane] = self.rounds.reduced_limit(search.limits[lane]);
         }
         if tree.n_nodes() == 0 {
             for block in 0..tree.n_blocks() {
-                if self.rounds.block_component[block] != shared {
+                if self.rounds.block_component[block] != self.shared {
                     self.scan(block);
                 }
             }
@@ -359,14 +367,14 @@ impl<S: Space> Work for LeaveComponent<'_, S> {
         }
         let mut open = std::mem::take(&mut self.search.open);
         open.clear();
-        self.push_children(&mut open, 0, shared);
+        self.push_children(&mut open, 0);
         while let Some((bound, child)) = open.pop() {
             if bound > self.widest() {
                 continue;
             }
             match Tree::child(child) {
                 Some(Child::Leaf(block)) => self.scan(block),
-                Some(Child::Node(node)) => self.push_children(&mut open, node, shared),
+                Some(Child::Node(node)) => self.push_children(&mut open, node),
                 None => {}
             }
             if self.search.lanes == 0 {
@@ -393,8 +401,8 @@ impl<S: Space> LeaveComponent<'_, S> {
     }
 
     #[inline(always)]
-    fn push_children(&self, open: &mut Vec<(f64, u32)>, node: usize, shared: u32) {
-        let Self { rounds, search, .. } = self;
+    fn push_children(&self, open: &mut Vec<(f64, u32)>, node: usize) {
+        let Self { rounds, search, shared, .. } = self;
         let tree = rounds.tree;
         let limit = search.limits.iter().fold(0.0, |m, &v| if v > m { v } else { m });
         let mut bounds = rounds.space.boxes(&search.low, &search.high, tree.boxes(node));
@@ -405,7 +413,7 @@ impl<S: Space> LeaveComponent<'_, S> {
                 Some(Child::Node(node)) => (rounds.node_core[node], rounds.node_component[node]),
                 None => (f64::INFINITY, MIXED),
             };
-            if core >= limit || component == shared {
+            if core >= limit || component == *shared {
                 *bound = f64::INFINITY;
             }
         }
@@ -415,69 +423,116 @@ impl<S: Space> LeaveComponent<'_, S> {
     /// Measures the searching rows against a block.
     #[inline(always)]
     fn scan(&mut self, block: usize) {
-        let (rounds, search) = (self.rounds, &mut *self.search);
-        let tree = rounds.tree;
-        let columns = tree.columns(block);
-        let width = columns.len() / BLOCK;
+        let (rounds, tree) = (self.rounds, self.rounds.tree);
+        let (own, columns) = (tree.columns(self.block), tree.columns(block));
         let others = tree.positions(block);
-        let mut bounds = [0.0; BLOCK];
-        if tree.n_nodes() > 0 {
-            let (low, high) = tree.block_box(block);
-            rounds.space.block_to_box(tree.columns(self.block), low, high, &mut bounds);
-        }
-        let (component, core) = (&rounds.component[others.clone()], &rounds.core[others.clone()]);
+        let (mut lanes, mut near) = (self.search.lanes, u32::MAX >> (32 - others.len()));
         let mut reduced = [0.0; BLOCK];
-        let mut lanes = search.lanes;
-        while lanes != 0 {
-            let lane = lanes.trailing_zeros() as usize;
-            lanes &= lanes - 1;
-            if bounds[lane] > search.reduced[lane] || search.lanes >> lane & 1 == 0 {
-                continue;
+        if let (Some((own_center, own_radius)), Some((center, radius))) =
+            (tree.ball(self.block), tree.ball(block))
+        {
+            let reach = own_radius * (1.0 + MARGIN) + self.widest().sqrt();
+            let apart = reach + radius * (1.0 + MARGIN);
+            if squared_apart(own_center, center) * (1.0 - MARGIN) > apart * apart {
+                return;
             }
-            let (own, limit) = (search.components[lane], search.limits[lane]);
-            let mut near = 0u32;
-            for j in 0..component.len() {
-                near |= u32::from(component[j] != own && core[j] < limit) << j;
+            rounds.space.block(own_center, columns, &mut reduced);
+            near &= lanes_up_to(&reduced, reach * reach * (1.0 + 4.0 * MARGIN));
+        } else if tree.n_nodes() > 0 {
+            let (low, high) = tree.block_box(block);
+            rounds.space.block_to_box(own, low, high, &mut reduced);
+            for lane in 0..BLOCK {
+                lanes &= !(u32::from(reduced[lane] > self.search.reduced[lane]) << lane);
             }
-            if near == 0 {
-                continue;
+        }
+        let limit = self.search.limits.iter().fold(0.0, |m, &v| if v > m { v } else { m });
+        let (component, core) = (&rounds.component[others.clone()], &rounds.core[others.clone()]);
+        for j in 0..others.len() {
+            near &= !(u32::from(component[j] == self.shared || core[j] >= limit) << j);
+        }
+        let width = columns.len() / BLOCK;
+        // From whichever side fewer rows are left.
+        if near.count_ones() < lanes.count_ones() {
+            let mut row = std::mem::take(&mut self.search.row);
+            for j in bits(near) {
+                row.clear();
+                row.extend(columns.chunks_exact(BLOCK).map(|column| column[j]));
+                rounds.space.block(&row, own, &mut reduced);
+                for lane in bits(lanes & self.search.lanes & lanes_below_each(&reduced, &self.search.reduced))
+                {
+                    self.offer(lane, others.start + j, reduced[lane]);
+                }
             }
-            rounds.space.block(&search.rows[lane * width..(lane + 1) * width], columns, &mut reduced);
-            let reduced_limit = search.reduced[lane];
-            let mut close = 0u32;
-            for (j, &value) in reduced.iter().enumerate() {
-                close |= u32::from(value <= reduced_limit) << j;
+            self.search.row = row;
+        } else {
+            let rows = std::mem::take(&mut self.search.rows);
+            for lane in bits(lanes) {
+                if near == 0 || self.search.lanes >> lane & 1 == 0 {
+                    continue;
+                }
+                rounds.space.block(&rows[lane * width..(lane + 1) * width], columns, &mut reduced);
+                for j in bits(near & lanes_up_to(&reduced, self.search.reduced[lane])) {
+                    self.offer(lane, others.start + j, reduced[j]);
+                }
             }
-            near &= close;
-            let own_core = rounds.core[self.block * BLOCK + lane];
-            while near != 0 {
-                let j = near.trailing_zeros() as usize;
-                near &= near - 1;
-                let distance = rounds.space.finish(reduced[j]) / rounds.alpha;
-                let weight = distance.max(core[j]).max(own_core);
+            self.search.rows = rows;
+        }
+    }
+
+    /// Takes an edge from a searching row if it is the lightest so far.
+    #[inline(always)]
+    fn offer(&mut self, lane: usize, other: usize, reduced: f64) {
+        let (rounds, search) = (self.rounds, &mut *self.search);
+        let own = search.components[lane];
+        if rounds.component[other] == own {
+            return;
+        }
+        let distance = rounds.space.finish(reduced) / rounds.alpha;
+        let weight = distance.max(rounds.core[other]).max(rounds.core[self.block * BLOCK + lane]);
+        if weight >= search.limits[lane] {
+            return;
+        }
+        search.to[lane] = other as u32;
+        search.limits[lane] = weight;
+        let reduced = rounds.reduced_limit(weight);
+        // Rows of the same component need not look for heavier edges.
+        for lane in bits(search.lanes) {
+            if search.components[lane] == own && weight <= search.limits[lane] {
                 if weight < search.limits[lane] {
-                    search.to[lane] = (others.start + j) as u32;
-                    search.limits[lane] = weight;
-                    let reduced = rounds.reduced_limit(weight);
-                    // Rows of the same component need not look for heavier edges.
-                    for other in BlockSearch::lanes(search.lanes) {
-                        if search.components[other] == own && weight <= search.limits[other] {
-                            if weight < search.limits[other] {
-                                search.to[other] = NOBODY;
-                            }
-                            search.limits[other] = weight;
-                            search.reduced[other] = reduced;
-                            // A row that can have no lighter edge is done.
-                            if weight <= search.floors[other] {
-                                search.lanes &= !(1 << other);
-                                search.reduced[other] = 0.0;
-                            }
-                        }
-                    }
+                    search.to[lane] = NOBODY;
+                }
+                search.limits[lane] = weight;
+                search.reduced[lane] = reduced;
+                // A row that can have no lighter edge is done.
+                if weight <= search.floors[lane] {
+                    search.lanes &= !(1 << lane);
+                    search.reduced[lane] = 0.0;
                 }
             }
         }
     }
+}
+
+/// Positions of the bits that are set, ascending.
+#[inline(always)]
+fn bits(mut of: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (of != 0).then(|| of.trailing_zeros() as usize)?;
+        of &= of - 1;
+        Some(bit)
+    })
+}
+
+/// One bit per lane whose value is at most the limit.
+#[inline(always)]
+fn lanes_up_to(values: &[f64; BLOCK], limit: f64) -> u32 {
+    values.iter().enumerate().fold(0, |lanes, (lane, &value)| lanes | u32::from(value <= limit) << lane)
+}
+
+/// One bit per lane whose value is at most its own limit.
+#[inline(always)]
+fn lanes_below_each(values: &[f64; BLOCK], limits: &[f64; BLOCK]) -> u32 {
+    (0..BLOCK).fold(0, |lanes, lane| lanes | u32::from(values[lane] <= limits[lane]) << lane)
 }
 
 /// Disjoint sets of components.

@@ -2,8 +2,8 @@
 
 use tsc_core::Features;
 
-use crate::kernel::{BLOCK, Kernel};
-use crate::parallel::{for_each_chunk, in_parallel};
+use crate::kernel::{BLOCK, Kernel, Space};
+use crate::parallel::{for_each_chunk, for_each_chunk_of_two, in_parallel};
 
 /// Below this a part is split by one thread.
 const PARALLEL_ROWS: usize = 8192;
@@ -11,6 +11,8 @@ const PARALLEL_ROWS: usize = 8192;
 const SAMPLE: usize = 128;
 /// A part this many times wider than its bulk loses its outermost rows instead of being halved.
 const STRAY: f64 = 4.0;
+/// From this width on the ball of a block excludes more than its box.
+const BALL_WIDTH: usize = 8;
 /// A child that is a leaf: the rest of the number is the block.
 const LEAF: u32 = 1 << 31;
 /// No child.
@@ -34,6 +36,8 @@ pub(crate) struct Tree {
     box_width: usize,
     /// Per block its lows, then its highs.
     block_boxes: Vec<f64>,
+    /// Balls of the blocks, for wide euclidean rows.
+    balls: Option<Balls>,
     children: Vec<[u32; 4]>,
     /// Per node and column the four lows, then the four highs.
     boxes: Vec<f64>,
@@ -66,11 +70,13 @@ impl Tree {
             width: rows.n_features(),
             box_width,
             block_boxes,
+            balls: None,
             children: Vec::new(),
             boxes: Vec::new(),
         };
         if splits {
             tree.grow(&middles);
+            tree.balls = (kernel == Kernel::Euclidean && box_width >= BALL_WIDTH).then(|| tree.balls());
         }
         tree
     }
@@ -126,6 +132,31 @@ impl Tree {
         }
     }
 
+    /// Center and radius of a block's rows, if there are balls.
+    #[inline(always)]
+    pub(crate) fn ball(&self, block: usize) -> Option<(&[f64], f64)> {
+        let balls = self.balls.as_ref()?;
+        Some((&balls.centers[block * self.width..(block + 1) * self.width], balls.radii[block]))
+    }
+
+    fn balls(&self) -> Balls {
+        let mut centers = vec![0.0; self.n_blocks() * self.width];
+        let mut radii = vec![0.0; self.n_blocks()];
+        for_each_chunk_of_two((&mut centers, 64 * self.width), (&mut radii, 64), |chunk, centers, radii| {
+            for (i, (center, radius)) in centers.chunks_exact_mut(self.width).zip(radii).enumerate() {
+                let block = chunk * 64 + i;
+                let columns = self.columns(block);
+                for (center, column) in center.iter_mut().zip(columns.chunks_exact(BLOCK)) {
+                    *center = column.iter().sum::<f64>() / BLOCK as f64;
+                }
+                let mut reduced = [0.0; BLOCK];
+                Kernel::Euclidean.block(center, columns, &mut reduced);
+                *radius = reduced.iter().fold(0.0, |m: f64, &v| m.max(v)).sqrt();
+            }
+        });
+        Balls { centers, radii }
+    }
+
     /// Nodes over the blocks: parents come before their children.
     fn grow(&mut self, middles: &[u32]) {
         let e = self.box_width;
@@ -177,6 +208,12 @@ impl Tree {
             }
         }
     }
+}
+
+#[derive(Clone, Debug)]
+struct Balls {
+    centers: Vec<f64>,
+    radii: Vec<f64>,
 }
 
 /// A range of blocks that is split at `middles[at]`; the middles of its first part follow, then those of
