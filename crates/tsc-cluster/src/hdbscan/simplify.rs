@@ -1,6 +1,16 @@
 //! Removes weak splits from a condensed tree, deepest first (`cluster_selection_persistence`).
 
-use super::condense::CondensedTree;
+use super::condense::{CondensedCluster, CondensedTree};
+
+/// Where the samples of a cluster that goes away end up.
+#[derive(Clone, Copy)]
+enum Fate {
+    Stays,
+    /// Its samples join the parent and keep their lambda.
+    Joins,
+    /// Its samples leave the parent at the split.
+    Leaves,
+}
 
 impl CondensedTree {
     /// A child is weak if its largest lambda minus its birth is below `threshold`.
@@ -8,86 +18,97 @@ impl CondensedTree {
     /// With two or more strong children the weak ones leave at the split. Otherwise the parent goes on as
     /// its strongest child, the heir: if that never splits, all rows of all children join the parent and
     /// keep their lambda; if it does, the rows of the others leave at the split.
-    pub(crate) fn without_weak_splits(mut self, threshold: f64) -> Self {
+    pub(crate) fn without_weak_splits(self, threshold: f64) -> Self {
         let m = self.clusters.len();
         let mut top: Vec<f64> = (0..m as u32).map(|c| self.own_max(c)).collect();
-        let mut own: Vec<Vec<u32>> = (0..m as u32).map(|c| self.own_rows(c).to_vec()).collect();
-        let mut alive = vec![true; m];
+        let mut children: Vec<Vec<u32>> = (0..m as u32).map(|c| self.children(c).to_vec()).collect();
+        let root_distance = self.root_distance;
+        let (mut clusters, row_parent, row_lambda) = self.into_parts();
+        let mut fate = vec![Fate::Stays; m];
         for c in (0..m).rev() {
-            let children = std::mem::take(&mut self.clusters[c].children);
-            if children.is_empty() {
+            let below = std::mem::take(&mut children[c]);
+            if below.is_empty() {
                 continue;
             }
-            let is_strong = |k: u32| top[k as usize] - self.clusters[k as usize].birth >= threshold;
-            let strong: Vec<u32> = children.iter().copied().filter(|&k| is_strong(k)).collect();
-            let highest = children.iter().fold(top[c], |m, &k| m.max(top[k as usize]));
-            let heir = if strong.len() >= 2 {
-                None
-            } else {
-                children.iter().copied().max_by(|&a, &b| {
-                    let (low_a, low_b) = (self.clusters[a as usize].low, self.clusters[b as usize].low);
-                    top[a as usize].total_cmp(&top[b as usize]).then(low_b.cmp(&low_a))
-                })
-            };
+            let is_strong = |k: u32| top[k as usize] - clusters[k as usize].birth >= threshold;
+            let strong: Vec<u32> = below.iter().copied().filter(|&k| is_strong(k)).collect();
+            let highest = below.iter().fold(top[c], |m, &k| m.max(top[k as usize]));
+            let heir = if strong.len() >= 2 { None } else { strongest(&below, &top, &clusters) };
             top[c] = highest;
-            if strong.len() == children.len() {
-                self.clusters[c].children = children;
+            if strong.len() == below.len() {
+                children[c] = below;
                 continue;
             }
-            let keep_lambda = heir.is_some_and(|h| self.clusters[h as usize].children.is_empty());
-            for &k in &children {
-                let absorbed = match heir {
-                    None => !strong.contains(&k),
-                    Some(heir) => k != heir,
-                };
+            let keeps_lambda = heir.is_some_and(|h| children[h as usize].is_empty());
+            for &k in &below {
+                let absorbed = heir.map_or_else(|| !strong.contains(&k), |heir| k != heir);
                 if absorbed {
-                    alive[k as usize] = false;
-                    let rows = std::mem::take(&mut own[k as usize]);
-                    if !keep_lambda {
-                        let birth = self.clusters[k as usize].birth;
-                        rows.iter().for_each(|&row| self.row_lambda[row as usize] = birth);
-                    }
-                    own[c].extend(rows);
+                    fate[k as usize] = if keeps_lambda { Fate::Joins } else { Fate::Leaves };
                 }
             }
-            match heir {
-                None => self.clusters[c].children = strong,
-                Some(heir) => {
-                    alive[heir as usize] = false;
-                    let rows = std::mem::take(&mut own[heir as usize]);
-                    own[c].extend(rows);
-                    let grandchildren = std::mem::take(&mut self.clusters[heir as usize].children);
-                    for &k in &grandchildren {
-                        self.clusters[k as usize].parent = Some(c as u32);
-                    }
-                    self.clusters[c].split = self.clusters[heir as usize].split;
-                    self.clusters[c].children = grandchildren;
-                }
+            let Some(heir) = heir else {
+                children[c] = strong;
+                continue;
+            };
+            fate[heir as usize] = Fate::Joins;
+            children[c] = std::mem::take(&mut children[heir as usize]);
+            for &k in &children[c] {
+                clusters[k as usize].parent = Some(c as u32);
             }
+            clusters[c].split = clusters[heir as usize].split;
         }
-        self.keep(&alive, &own)
-    }
-
-    fn keep(mut self, alive: &[bool], own: &[Vec<u32>]) -> Self {
-        let mut next = 0;
-        let new: Vec<u32> = alive
-            .iter()
-            .map(|&alive| {
-                next += u32::from(alive);
-                next.saturating_sub(1)
-            })
-            .collect();
-        let old = std::mem::take(&mut self.clusters);
-        for (id, mut cluster) in old.into_iter().enumerate().filter(|(id, _)| alive[*id]) {
-            own[id].iter().for_each(|&row| self.row_parent[row as usize] = new[id]);
-            cluster.parent = cluster.parent.map(|p| new[p as usize]);
-            cluster.children.iter_mut().for_each(|k| *k = new[*k as usize]);
-            if cluster.children.is_empty() {
+        for (cluster, below) in clusters.iter_mut().zip(&children) {
+            if below.is_empty() {
                 cluster.split = None;
             }
-            self.clusters.push(cluster);
         }
-        self.list_own_rows();
-        self
+        rebuilt(&clusters, &fate, row_parent, row_lambda, root_distance)
     }
+}
+
+/// Of the largest lambda; ties: of the smallest sample.
+fn strongest(below: &[u32], top: &[f64], clusters: &[CondensedCluster]) -> Option<u32> {
+    below.iter().copied().max_by(|&a, &b| {
+        let low = |k: u32| clusters[k as usize].low;
+        top[a as usize].total_cmp(&top[b as usize]).then(low(b).cmp(&low(a)))
+    })
+}
+
+/// The tree of the clusters that stay.
+fn rebuilt(
+    clusters: &[CondensedCluster],
+    fate: &[Fate],
+    mut row_parent: Vec<u32>,
+    mut row_lambda: Vec<f64>,
+    root_distance: f64,
+) -> CondensedTree {
+    // By old id: the new id of the cluster that takes the rows, and the lambda at which they leave if it
+    // is no longer their own. Parents come first, and a parent decides last.
+    let mut home: Vec<(u32, Option<f64>)> = Vec::with_capacity(clusters.len());
+    let mut kept = Vec::new();
+    for (cluster, fate) in clusters.iter().zip(fate) {
+        let above = |home: &[(u32, Option<f64>)]| cluster.parent.map_or((0, None), |p| home[p as usize]);
+        let place = match fate {
+            Fate::Stays => {
+                let parent = cluster.parent.map(|_| above(&home).0);
+                kept.push(CondensedCluster { parent, ..*cluster });
+                ((kept.len() - 1) as u32, None)
+            }
+            Fate::Joins => above(&home),
+            Fate::Leaves => {
+                let (id, earlier) = above(&home);
+                (id, earlier.or(Some(cluster.birth)))
+            }
+        };
+        home.push(place);
+    }
+    for (parent, lambda) in row_parent.iter_mut().zip(&mut row_lambda) {
+        let (id, leaves) = home[*parent as usize];
+        *parent = id;
+        *lambda = leaves.unwrap_or(*lambda);
+    }
+    let mut order: Vec<u32> = (0..row_lambda.len() as u32).collect();
+    order
+        .sort_unstable_by(|&a, &b| row_lambda[b as usize].total_cmp(&row_lambda[a as usize]).then(a.cmp(&b)));
+    CondensedTree::assemble(kept, row_parent, row_lambda, order, root_distance)
 }
