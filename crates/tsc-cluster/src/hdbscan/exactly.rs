@@ -96,6 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hdbscan::departures::Departures;
     use crate::hdbscan::mst::Edge;
 
     fn random_tree() -> impl Strategy<Value = CondensedTree> {
@@ -103,7 +104,7 @@ mod tests {
             let mut edges: Vec<Edge> =
                 drawn.iter().zip(1u32..).map(|(&(a, weight), b)| Edge { a: a % b, b, weight }).collect();
             edges.sort_by(|x, y| x.weight.total_cmp(&y.weight));
-            CondensedTree::new(&edges, edges.len() + 1, 2)
+            CondensedTree::new(Departures::new(&edges, edges.len() + 1, 2))
         })
     }
 

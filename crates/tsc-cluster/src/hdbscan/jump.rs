@@ -1,20 +1,20 @@
 //! Jump pointers: from a node of a forest to an ancestor in O(log depth) steps, one number per node.
 
-/// For each node an ancestor far above it; a root points at itself. A parent comes before its children,
-/// and any number that is no node stands for "no parent".
+/// For each node an ancestor far above it; a root points at itself. A parent comes before its children.
 ///
 /// Two jumps of equal length are followed by one over both, so lengths grow as in a skew binary counter.
 ///
 /// Source: Myers, Information Processing Letters 17 (1983), 241-248.
-pub(crate) fn pointers(parents: impl Iterator<Item = u32>) -> Vec<u32> {
+pub(crate) fn pointers(parents: impl Iterator<Item = Option<u32>>) -> Vec<u32> {
     let mut jumps: Vec<u32> = Vec::new();
     let mut depth: Vec<u32> = Vec::new();
     for (node, parent) in parents.enumerate() {
-        let Some(&far) = jumps.get(parent as usize) else {
+        let Some(parent) = parent else {
             jumps.push(node as u32);
             depth.push(0);
             continue;
         };
+        let far = jumps[parent as usize];
         let farther = jumps[far as usize];
         let length = |from: u32, to: u32| depth[from as usize] - depth[to as usize];
         jumps.push(if length(parent, far) == length(far, farther) { farther } else { parent });
@@ -42,13 +42,13 @@ mod tests {
     #[test]
     fn climbing_ends_where_single_steps_end_and_takes_few() {
         let n = 100_000u32;
-        let path: Vec<u32> = (0..n).map(|c| c.checked_sub(1).unwrap_or(u32::MAX)).collect();
+        let path: Vec<Option<u32>> = (0..n).map(|c| c.checked_sub(1)).collect();
         let mut state = 7u64;
         let mut draw = |below: u32| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             ((state >> 33) % u64::from(below)) as u32
         };
-        let random: Vec<u32> = (0..n).map(|c| if c == 0 { u32::MAX } else { draw(c) }).collect();
+        let random: Vec<Option<u32>> = (0..n).map(|c| (c > 0).then(|| draw(c))).collect();
         let starts: Vec<(u32, u32)> = (0..500).map(|_| (draw(n), draw(n))).collect();
         for parents in [path, random] {
             let jumps = pointers(parents.iter().copied());
@@ -56,12 +56,12 @@ mod tests {
                 let steps = Cell::new(0);
                 let above = |c: u32| {
                     steps.set(steps.get() + 1);
-                    (c > top && parents[c as usize] != u32::MAX).then(|| parents[c as usize])
+                    parents[c as usize].filter(|_| c > top)
                 };
                 let found = climb(start, &jumps, above);
                 let mut expected = start;
                 while expected > top {
-                    expected = parents[expected as usize];
+                    expected = parents[expected as usize].unwrap_or(0);
                 }
                 assert_eq!(found, expected, "from {start} to {top}");
                 // 17 bits of depth; at most three steps a bit, two questions a step.

@@ -1,6 +1,7 @@
 //! HDBSCAN*, a file per step: core distances, spanning tree, hierarchy, condensed tree, selection, outputs.
 
 mod condense;
+mod departures;
 mod disjoint_sets;
 mod distances;
 mod exactly;

@@ -1,6 +1,7 @@
-//! Removes weak splits from a condensed tree, deepest first (`cluster_selection_persistence`).
+//! Removes weak splits before the tree is put together, deepest first (`cluster_selection_persistence`).
 
-use super::condense::{CondensedCluster, CondensedTree};
+use super::condense::CondensedCluster;
+use super::departures::{Departure, Departures};
 
 /// Where the samples of a cluster that goes away end up.
 #[derive(Clone, Copy)]
@@ -12,18 +13,26 @@ enum Fate {
     Leaves,
 }
 
-impl CondensedTree {
+impl Departures {
     /// A child is weak if its largest lambda minus its birth is below `threshold`.
     ///
     /// With two or more strong children the weak ones leave at the split. Otherwise the parent goes on as
     /// its strongest child, the heir: if that never splits, all rows of all children join the parent and
     /// keep their lambda; if it does, the rows of the others leave at the split.
     pub(crate) fn without_weak_splits(self, threshold: f64) -> Self {
-        let m = self.clusters.len();
-        let mut top: Vec<f64> = (0..m as u32).map(|c| self.own_max(c)).collect();
-        let mut children: Vec<Vec<u32>> = (0..m as u32).map(|c| self.children(c).to_vec()).collect();
-        let root_distance = self.root_distance;
-        let (mut clusters, row_parent, row_lambda) = self.into_parts();
+        let Self { mut clusters, all, of_row, root_distance } = self;
+        let m = clusters.len();
+        let mut top: Vec<f64> = clusters.iter().map(|c| c.split.unwrap_or(0.0)).collect();
+        for d in &all {
+            let top = &mut top[d.cluster as usize];
+            *top = top.max(d.lambda);
+        }
+        let mut children: Vec<Vec<u32>> = vec![Vec::new(); m];
+        for (c, cluster) in (0..).zip(&clusters) {
+            if let Some(parent) = cluster.parent {
+                children[parent as usize].push(c);
+            }
+        }
         let mut fate = vec![Fate::Stays; m];
         for c in (0..m).rev() {
             let below = std::mem::take(&mut children[c]);
@@ -62,7 +71,9 @@ impl CondensedTree {
                 cluster.split = None;
             }
         }
-        rebuilt(&clusters, &fate, row_parent, row_lambda, root_distance)
+        let (clusters, moved) = kept(&clusters, &fate, all);
+        let (all, of_row) = sorted(moved, of_row);
+        Self { clusters, all, of_row, root_distance }
     }
 }
 
@@ -74,41 +85,52 @@ fn strongest(below: &[u32], top: &[f64], clusters: &[CondensedCluster]) -> Optio
     })
 }
 
-/// The tree of the clusters that stay.
-fn rebuilt(
+/// The clusters that stay, and the departures from them.
+fn kept(
     clusters: &[CondensedCluster],
     fate: &[Fate],
-    mut row_parent: Vec<u32>,
-    mut row_lambda: Vec<f64>,
-    root_distance: f64,
-) -> CondensedTree {
+    mut all: Vec<Departure>,
+) -> (Vec<CondensedCluster>, Vec<Departure>) {
     // By old id: the new id of the cluster that takes the rows, and the lambda at which they leave if it
-    // is no longer their own. Parents come first, and a parent decides last.
+    // is no longer their own. A parent comes first and has the last word.
     let mut home: Vec<(u32, Option<f64>)> = Vec::with_capacity(clusters.len());
-    let mut kept = Vec::new();
+    let mut stay = Vec::new();
     for (cluster, fate) in clusters.iter().zip(fate) {
-        let above = |home: &[(u32, Option<f64>)]| cluster.parent.map_or((0, None), |p| home[p as usize]);
-        let place = match fate {
+        let above = cluster.parent.map_or((0, None), |p| home[p as usize]);
+        home.push(match fate {
             Fate::Stays => {
-                let parent = cluster.parent.map(|_| above(&home).0);
-                kept.push(CondensedCluster { parent, ..*cluster });
-                ((kept.len() - 1) as u32, None)
+                stay.push(CondensedCluster { parent: cluster.parent.map(|_| above.0), ..*cluster });
+                ((stay.len() - 1) as u32, None)
             }
-            Fate::Joins => above(&home),
-            Fate::Leaves => {
-                let (id, earlier) = above(&home);
-                (id, earlier.or(Some(cluster.birth)))
-            }
-        };
-        home.push(place);
+            Fate::Joins => above,
+            Fate::Leaves => (above.0, above.1.or(Some(cluster.birth))),
+        });
     }
-    for (parent, lambda) in row_parent.iter_mut().zip(&mut row_lambda) {
-        let (id, leaves) = home[*parent as usize];
-        *parent = id;
-        *lambda = leaves.unwrap_or(*lambda);
+    for departure in &mut all {
+        let (id, lambda) = home[departure.cluster as usize];
+        departure.cluster = id;
+        departure.lambda = lambda.unwrap_or(departure.lambda);
     }
-    let mut order: Vec<u32> = (0..row_lambda.len() as u32).collect();
-    order
-        .sort_unstable_by(|&a, &b| row_lambda[b as usize].total_cmp(&row_lambda[a as usize]).then(a.cmp(&b)));
-    CondensedTree::assemble(kept, row_parent, row_lambda, order, root_distance)
+    (stay, all)
+}
+
+/// By falling lambda again, those of one cluster and lambda made one.
+fn sorted(moved: Vec<Departure>, mut of_row: Vec<u32>) -> (Vec<Departure>, Vec<u32>) {
+    let mut order: Vec<u32> = (0..moved.len() as u32).collect();
+    order.sort_unstable_by(|&a, &b| {
+        let (x, y) = (&moved[a as usize], &moved[b as usize]);
+        y.lambda.total_cmp(&x.lambda).then(x.cluster.cmp(&y.cluster))
+    });
+    let mut place = vec![0; moved.len()];
+    let mut all: Vec<Departure> = Vec::with_capacity(moved.len());
+    for &old in &order {
+        let Departure { lambda, cluster, count } = moved[old as usize];
+        match all.last_mut() {
+            Some(last) if last.lambda == lambda && last.cluster == cluster => last.count += count,
+            _ => all.push(moved[old as usize]),
+        }
+        place[old as usize] = (all.len() - 1) as u32;
+    }
+    of_row.iter_mut().for_each(|departure| *departure = place[*departure as usize]);
+    (all, of_row)
 }

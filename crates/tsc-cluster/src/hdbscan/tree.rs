@@ -1,6 +1,7 @@
 use tsc_core::{ClusterId, Label, Result, Stage, all_valid};
 
 use super::condense::CondensedTree;
+use super::departures::Departures;
 use super::disjoint_sets::DisjointSets;
 use super::extract::Extraction;
 use super::mst::{Edge, Mst};
@@ -69,11 +70,11 @@ impl ClusterTree {
         if n_samples < min_cluster_size {
             return Err(ClusterError::TooFewSamples { n_samples, min_cluster_size }.into());
         }
-        let mut tree = CondensedTree::new(self.mst.edges(), n_samples, min_cluster_size);
+        let mut departures = Departures::new(self.mst.edges(), n_samples, min_cluster_size);
         if selection.persistence > 0.0 {
-            tree = tree.without_weak_splits(selection.persistence);
+            departures = departures.without_weak_splits(selection.persistence);
         }
-        Extraction::new(tree, selection)
+        Extraction::new(CondensedTree::new(departures), selection)
     }
 
     /// Label, strength and scores of a new sample, of which the distance to every training sample is

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::hdbscan::mst::Edge;
 
 /// A cluster of the definition.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,7 +100,7 @@ proptest! {
     fn one_pass_gives_the_tree_that_cutting_from_the_top_gives(edges in tied_tree(), m in 2usize..6) {
         let n = edges.len() + 1;
         prop_assume!(n >= m);
-        let tree = CondensedTree::new(&edges, n, m);
+        let tree = CondensedTree::new(Departures::new(&edges, n, m));
         let expected = slow(&edges, n, m);
         prop_assert_eq!(tree.clusters.len(), expected.len());
         let below = |c: u32| {
