@@ -436,3 +436,30 @@ fn rows_that_are_not_finite_are_refused_by_position() {
         assert!(message.contains(position), "{message}");
     }
 }
+
+/// T-04: the reference data keep their partition under other roundings, so also when they are moved.
+#[test]
+fn moved_data_keep_their_partition() {
+    let Some(folder) = shared("conformance/hdbscan") else { return };
+    let text = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_str(&text).unwrap();
+    let mut moved = 0;
+    for case in manifest["cases"].as_array().unwrap() {
+        let name = case["case"].as_str().unwrap();
+        // Data without ties: where distances tie exactly, a move unties them.
+        let dataset = case["dataset"].as_str().unwrap();
+        let untied = ["clusterable2309", "circles600", "gmm1500_d2", "gmm1500_d10", "gmm1500_d24"];
+        let plain = case["params"].get("metric").is_none() && case["rounding_stable"] == true;
+        if !plain || !untied.contains(&dataset) {
+            continue;
+        }
+        let data = npy::read(folder.join(format!("data_{dataset}.npy")));
+        let values: Vec<f64> = data.f64().iter().map(|v| v + 0.3).collect();
+        let x = Features::new(&values, data.n_columns()).unwrap();
+        let fitted = Hdbscan::new(params(&case["params"])).unwrap().fit(x).unwrap();
+        let expected = npz::read(folder.join(format!("{name}.npz")))["canonical_labels"].labels();
+        assert_eq!(fitted.training_labels(), expected, "{name}");
+        moved += 1;
+    }
+    assert!(moved >= 40, "{moved} cases");
+}

@@ -128,3 +128,17 @@ proptest! {
         }
     }
 }
+
+/// C-06: a stability is summed over distinct lambda, and two weights can have one.
+#[test]
+fn weights_of_one_lambda_are_one_departure() {
+    let mut low = 1.5f64;
+    while density(low) != density(low.next_up()) {
+        low = low.next_up();
+    }
+    let edge = |a, b, weight| Edge { a, b, weight };
+    let edges = [edge(0, 1, 1.0), edge(0, 3, low), edge(1, 2, low.next_up())];
+    let tree = CondensedTree::new(Departures::new(&edges, 4, 2));
+    assert_eq!(tree.own_rows(0), [0, 1, 2, 3]);
+    assert_eq!(tree.stability(0), density(low) * 2.0 + 2.0);
+}
