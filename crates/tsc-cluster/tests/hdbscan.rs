@@ -405,12 +405,8 @@ proptest! {
         let values: Vec<f64> = values.iter().map(|v| v + 0.25).collect();
         let x = Features::new(&values, d).unwrap();
         let n = x.n_samples();
-        let mut distance = vec![vec![0.0; n]; n];
-        for a in 0..n {
-            for b in (0..n).filter(|&b| b != a) {
-                distance[a][b] = metric.distance(x.row(a), x.row(b));
-            }
-        }
+        let distance: Vec<Vec<f64>> =
+            x.rows().map(|a| x.rows().map(|b| metric.distance(a, b)).collect()).collect();
         let core: Vec<f64> = (0..n).map(|a| {
             let mut others: Vec<f64> = (0..n).filter(|&b| b != a).map(|b| distance[a][b]).collect();
             others.sort_by(f64::total_cmp);

