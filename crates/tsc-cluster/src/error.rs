@@ -11,6 +11,20 @@ pub(crate) enum ClusterError {
     DistanceCount { got: usize, n_samples: usize, expected: usize },
     #[error("distance [{row}, {column}] is {problem}")]
     Distance { row: usize, column: usize, problem: &'static str },
+    #[error("{problem}")]
+    SparseLayout { problem: String },
+    #[error("only {available} disjoint clusters can be chosen, n_clusters is {n_clusters}")]
+    TooFewClusters { n_clusters: usize, available: usize },
+    #[error("{got} distances given, the tree has {n_samples} samples")]
+    QueryLength { got: usize, n_samples: usize },
+    #[error("the distance to sample {sample} is {problem}")]
+    QueryDistance { sample: usize, problem: &'static str },
+    #[error("the core distance of sample {sample} is negative or NaN")]
+    CoreDistance { sample: usize },
+    #[error("{edges} edges do not span {n_samples} samples, {} do", n_samples.saturating_sub(1))]
+    EdgeCount { edges: usize, n_samples: usize },
+    #[error("edge {a} - {b} {problem}")]
+    SpanningEdge { a: u32, b: u32, problem: &'static str },
     #[error("column {column} is not among the {n_features} features")]
     NoSuchColumn { column: usize, n_features: usize },
     #[error("no column is given, the cluster view needs at least 1")]
@@ -53,6 +67,30 @@ impl From<ClusterError> for tsc_core::Error {
                 Stage::Clustering,
                 "TSC-CLU-005",
                 "distances are symmetric, finite, not negative, and 0 on the diagonal",
+            ),
+            E::TooFewClusters { .. } => (
+                Training,
+                Stage::Clustering,
+                "TSC-CLU-011",
+                "lower n_clusters or min_cluster_size, or widen the limits on size and birth distance",
+            ),
+            E::SparseLayout { .. } => (
+                InvalidData,
+                Stage::Clustering,
+                "TSC-CLU-012",
+                "pass CSR arrays with ascending columns in each row, as SciPy's sort_indices leaves them",
+            ),
+            E::QueryLength { .. } | E::QueryDistance { .. } => (
+                InvalidData,
+                Stage::Clustering,
+                "TSC-CLU-013",
+                "pass one distance, at least 0, for each training sample in their order",
+            ),
+            E::CoreDistance { .. } | E::EdgeCount { .. } | E::SpanningEdge { .. } => (
+                InvalidData,
+                Stage::Clustering,
+                "TSC-CLU-014",
+                "pass n - 1 edges that join all samples, and one core distance per sample",
             ),
             E::NoSuchColumn { .. } | E::NoColumn | E::ColumnTwice { .. } => (
                 InvalidConfig,

@@ -12,8 +12,9 @@ mod view;
 #[cfg(feature = "petal")]
 pub use adapter::{FittedPetal, PetalHdbscan, PetalParams};
 pub use hdbscan::{
-    ClusterTree, CondensedCluster, CondensedTree, Counts, Detail, Distances, Edge, Extraction, FitNote,
-    FittedHdbscan, Hdbscan, HdbscanParams, Method, Mst, Selection,
+    ClusterRow, ClusterTree, CondensedCluster, CondensedRow, CondensedTree, Counts, Detail, Distances, Edge,
+    EdgeRow, ExportRow, Extraction, FitNote, FittedHdbscan, Hdbscan, HdbscanParams, LinkageRow, Method, Mst,
+    PairDistance, Prediction, Selection, write_csv, write_json,
 };
 pub use quality::{Quality, QualityParams, dbcv, quality};
 pub use scaler::{Scaler, StandardScaler};
