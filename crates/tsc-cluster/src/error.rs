@@ -25,6 +25,8 @@ pub(crate) enum ClusterError {
     Spread { feature: usize },
     #[error("{labels} labels for {n_samples} samples")]
     LabelCount { labels: usize, n_samples: usize },
+    #[error("the range of feature {feature} makes squared distances overflow")]
+    Range { feature: usize },
 }
 
 impl From<ClusterError> for tsc_core::Error {
@@ -69,6 +71,12 @@ impl From<ClusterError> for tsc_core::Error {
             E::LabelCount { .. } => {
                 (InvalidData, Stage::Clustering, "TSC-CLU-009", "pass one label per sample")
             }
+            E::Range { .. } => (
+                InvalidData,
+                Stage::Clustering,
+                "TSC-CLU-011",
+                "scale the features before measuring distances",
+            ),
         };
         tsc_core::Error::typed(kind, stage, code, error).with_help(help)
     }

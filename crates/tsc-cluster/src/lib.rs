@@ -15,7 +15,10 @@ pub use hdbscan::{
     ClusterTree, CondensedCluster, CondensedTree, Counts, Detail, Distances, Edge, Extraction, FitNote,
     FittedHdbscan, Hdbscan, HdbscanParams, Method, Mst, Selection,
 };
-pub use quality::{Quality, QualityParams, dbcv, quality};
+pub use quality::{
+    Quality, QualityParams, adjusted_mutual_information, adjusted_rand_index, dbcv, quality,
+    relative_validity,
+};
 pub use scaler::{Scaler, StandardScaler};
 pub use tsc_core::{
     Assignment, Clusterer, ClustererExt, Error, Features, FittedClusterer, FittedClustererExt, Label, Result,
