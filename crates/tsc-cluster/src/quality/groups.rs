@@ -1,6 +1,5 @@
 use tsc_core::{Features, Label, Result};
 
-use super::lanes::Lanes;
 use crate::error::ClusterError;
 
 /// Samples that are not noise, a cluster after the other.
@@ -73,10 +72,5 @@ impl Groups {
     /// Values of some samples, row-major.
     pub(crate) fn rows(&self, range: std::ops::Range<usize>) -> &[f64] {
         &self.values[range.start * self.n_features..range.end * self.n_features]
-    }
-
-    /// Each cluster's samples in chunks of eight.
-    pub(crate) fn lanes(&self) -> Vec<Lanes> {
-        self.ranges().into_iter().map(|range| Lanes::of(self.rows(range), self.n_features)).collect()
     }
 }

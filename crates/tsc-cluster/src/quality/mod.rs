@@ -3,6 +3,7 @@
 mod agreement;
 mod centers;
 mod dbcv;
+mod distance_sums;
 mod groups;
 mod lanes;
 mod relative_validity;

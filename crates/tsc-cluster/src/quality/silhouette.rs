@@ -1,11 +1,6 @@
-use tsc_neighbors::for_each_chunk;
-
+use super::distance_sums::{from_all, from_some};
 use super::groups::Groups;
-use super::lanes::{LANES, Lanes};
 use super::strata::{Stratum, strata};
-
-/// Samples that pass over a tile together.
-const BLOCK: usize = 32;
 
 /// Mean silhouette, and how it was found.
 pub(crate) struct Silhouette {
@@ -39,58 +34,22 @@ pub(crate) fn silhouette(groups: &Groups, max_rows: usize, seed: u64) -> Silhoue
 
 /// Silhouette of each of some samples, which are in the order of their clusters.
 fn scores(groups: &Groups, rows: &[usize]) -> Vec<f64> {
-    let clusters = groups.lanes();
+    let sums = if rows.len() < groups.n() { from_some(groups, rows) } else { from_all(groups) };
     let ranges = groups.ranges();
-    let mut scores = vec![0.0; rows.len()];
-    for_each_chunk(&mut scores, BLOCK, |first, scores| {
-        let block = &rows[first..first + scores.len()];
-        let sums: Vec<Vec<f64>> = clusters.iter().map(|c| distance_sums(c, groups, block)).collect();
-        for (i, (&row, score)) in block.iter().zip(scores).enumerate() {
-            let (mut own, mut nearest) = (0.0, f64::INFINITY);
-            for (range, sums) in ranges.iter().zip(&sums) {
-                if !range.contains(&row) {
-                    nearest = nearest.min(sums[i] / range.len() as f64);
-                } else if range.len() > 1 {
-                    own = sums[i] / (range.len() - 1) as f64;
-                } else {
-                    own = f64::INFINITY;
-                }
-            }
-            *score = one(own, nearest);
-        }
-    });
-    scores
-}
-
-/// 0 for a cluster of one sample, whose own distance is infinite, and where both distances vanish.
-fn one(own: f64, nearest: f64) -> f64 {
-    let larger = f64::max(own, nearest);
-    if own.is_finite() && larger > 0.0 { (nearest - own) / larger } else { 0.0 }
-}
-
-/// Sum of the distances of each sample of a block to all samples of a cluster.
-fn distance_sums(cluster: &Lanes, groups: &Groups, block: &[usize]) -> Vec<f64> {
-    let mut sums = vec![[0.0; LANES]; block.len().next_multiple_of(2)];
-    let n_full = cluster.n_full();
-    for start in (0..n_full).step_by(cluster.tile()) {
-        let tile = start..(start + cluster.tile()).min(n_full);
-        for (pair, sums) in block.chunks(2).zip(sums.as_chunks_mut::<2>().0) {
-            let (one, two) = (groups.row(pair[0]), groups.row(pair[pair.len() - 1]));
-            for chunk in tile.clone() {
-                let squares = cluster.squares_of_two(chunk, one, two);
-                for (sums, squares) in sums.iter_mut().zip(squares) {
-                    sums.iter_mut().zip(squares).for_each(|(sum, square)| *sum += square.sqrt());
-                }
+    let one = |(&row, sums): (&usize, &[f64])| {
+        let (mut own, mut nearest) = (0.0, f64::INFINITY);
+        for (range, sum) in ranges.iter().zip(sums) {
+            if !range.contains(&row) {
+                nearest = nearest.min(sum / range.len() as f64);
+            } else if range.len() > 1 {
+                own = sum / (range.len() - 1) as f64;
+            } else {
+                // A cluster of one sample counts as 0.
+                return 0.0;
             }
         }
-    }
-    let rest = cluster.n_rows() - n_full * LANES;
-    let total = |(&row, lanes): (&usize, &[f64; LANES])| {
-        let mut sum: f64 = lanes.iter().sum();
-        if rest > 0 {
-            sum += cluster.squares(n_full, groups.row(row))[..rest].iter().map(|s| s.sqrt()).sum::<f64>();
-        }
-        sum
+        let larger = f64::max(own, nearest);
+        if larger > 0.0 { (nearest - own) / larger } else { 0.0 }
     };
-    block.iter().zip(&sums).map(total).collect()
+    rows.iter().zip(sums.chunks_exact(ranges.len())).map(one).collect()
 }
