@@ -1,14 +1,20 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "petal")]
+#[cfg(any(feature = "linfa", feature = "petal"))]
 mod adapter;
 mod error;
 mod hdbscan;
 mod quality;
+mod range;
 mod scaler;
 mod view;
 
+#[cfg(feature = "linfa")]
+pub use adapter::{
+    Dbscan, DbscanParams, FittedDbscan, FittedGaussianMixture, FittedKMeans, GaussianMixture,
+    GaussianMixtureParams, KMeans, KMeansParams,
+};
 #[cfg(feature = "petal")]
 pub use adapter::{FittedPetal, PetalHdbscan, PetalParams};
 pub use hdbscan::{
@@ -21,7 +27,8 @@ pub use quality::{
 };
 pub use scaler::{Scaler, StandardScaler};
 pub use tsc_core::{
-    Assignment, Clusterer, ClustererExt, Error, Features, FittedClusterer, FittedClustererExt, Label, Result,
+    Assignment, Clusterer, ClustererExt, Error, Features, FittedClusterer, FittedClustererExt, Label,
+    MaxDistance, Result,
 };
 pub use tsc_neighbors::{Metric, Plan, Scratch};
 pub use view::{ClusterView, Projection, Reduce, ViewParams};

@@ -283,7 +283,7 @@ fn distances_that_overflow_are_an_error_naming_the_feature() {
     let labels = Label::from_ids(&[0, 0, 1, 1]);
     let errors = [quality(x, &labels, &QualityParams::default()).unwrap_err(), dbcv(x, &labels).unwrap_err()];
     for error in errors {
-        assert_eq!(error.code(), "TSC-CLU-011");
+        assert_eq!(error.code(), "TSC-CLU-020");
         assert_eq!(error.to_string(), "the range of feature 1 makes squared distances overflow");
     }
     // Noise is not measured.

@@ -1,6 +1,7 @@
 use tsc_core::{Features, Label, Result};
 
 use crate::error::ClusterError;
+use crate::range::check_squares;
 
 /// Samples that are not noise, a cluster after the other.
 #[derive(Debug)]
@@ -21,25 +22,8 @@ impl Groups {
         let sizes = rows.chunk_by(|&a, &b| labels[a] == labels[b]).map(<[usize]>::len).collect();
         let values: Vec<f64> = rows.iter().flat_map(|&row| x.row(row).iter().copied()).collect();
         let groups = Self { values, n_features: x.n_features(), sizes };
-        groups.check_range()?;
+        check_squares(&groups.values, groups.n_features)?;
         Ok(groups)
-    }
-
-    /// No pair is farther apart than the corners of the box around all samples, rounding included.
-    fn check_range(&self) -> Result<()> {
-        let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); self.n_features];
-        for row in self.values.chunks_exact(self.n_features) {
-            for ((low, high), &value) in ranges.iter_mut().zip(row) {
-                *low = low.min(value);
-                *high = high.max(value);
-            }
-        }
-        let widths: Vec<f64> = ranges.iter().map(|(low, high)| (high - low).max(0.0)).collect();
-        if widths.iter().map(|width| width * width).sum::<f64>().is_finite() {
-            return Ok(());
-        }
-        let feature = (0..widths.len()).max_by(|&a, &b| widths[a].total_cmp(&widths[b]).then(b.cmp(&a)));
-        Err(ClusterError::Range { feature: feature.unwrap_or(0) }.into())
     }
 
     pub(crate) fn n(&self) -> usize {

@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use tsc_core::{
     ArtifactKind, ArtifactSink, ArtifactSource, Assignment, Features, FittedFallback, Label, Load, Result,
     Save, Stage, check_width,
@@ -5,6 +7,7 @@ use tsc_core::{
 use tsc_neighbors::{Neighbor, NeighborIndex, Scratch, for_each_chunk};
 
 use super::params::{KnnParams, Weights};
+use super::reach::reach;
 use super::wire;
 use crate::detail::Detail;
 use crate::evaluation::{FallbackEvaluation, tally};
@@ -24,7 +27,8 @@ pub struct FittedKnn {
     codes: Vec<u32>,
     labels: Vec<Label>,
     caps: Vec<f64>,
-    evaluation: Option<FallbackEvaluation>,
+    /// Found when first asked for.
+    evaluation: OnceLock<Option<FallbackEvaluation>>,
 }
 
 /// The label with the most weight among some neighbours.
@@ -38,20 +42,16 @@ impl FittedKnn {
     pub(crate) fn fit(params: &KnnParams, x: Features<'_>, labels: &[Label]) -> Result<Self> {
         let training = Labelled::of(x, labels)?;
         let d = x.n_features();
-        let build = |values: &[f64]| {
-            NeighborIndex::build(Features::new(values, d)?, &params.metric, params.algorithm.plan())
-        };
-        let index = build(&training.values).map_err(|e| e.at_stage(Stage::Fallback))?;
+        let (metric, plan) = (&params.metric, params.algorithm.plan());
+        let index = NeighborIndex::build(Features::new(&training.values, d)?, metric, plan)
+            .map_err(|e| e.at_stage(Stage::Fallback))?;
         let caps = params.max_distance.caps(training.labels.len(), |code| {
-            let own = build(&training.of_code(code, d)).expect("part of a matrix that was indexed");
-            if own.n_samples() > 1 { own.kth_distances(params.n_neighbors) } else { Vec::new() }
+            let own = training.of_code(code, d);
+            let own = Features::new(&own, d).expect("part of a feature matrix");
+            reach(own, metric, plan, params.n_neighbors).expect("part of a matrix that was indexed")
         });
         let Labelled { codes, labels, .. } = training;
-        let mut fitted = Self { params: params.clone(), index, codes, labels, caps, evaluation: None };
-        if params.evaluate {
-            fitted.evaluation = fitted.leave_one_out();
-        }
-        Ok(fitted)
+        Ok(Self::assemble(params.clone(), index, codes, labels, caps))
     }
 
     pub(crate) fn assemble(
@@ -60,9 +60,8 @@ impl FittedKnn {
         codes: Vec<u32>,
         labels: Vec<Label>,
         caps: Vec<f64>,
-        evaluation: Option<FallbackEvaluation>,
     ) -> Self {
-        Self { params, index, codes, labels, caps, evaluation }
+        Self { params, index, codes, labels, caps, evaluation: OnceLock::new() }
     }
 
     /// The parameters it was fitted with.
@@ -86,10 +85,10 @@ impl FittedKnn {
     /// Leave-one-out scores on the training samples: each is asked with itself left out.
     ///
     /// `None` if `evaluate` was off or there is one training sample only. Above 10,000 samples every
-    /// n-th is asked.
+    /// n-th is asked. Found at the first call, which takes as long as assigning so many samples.
     #[must_use]
     pub fn evaluation(&self) -> Option<&FallbackEvaluation> {
-        self.evaluation.as_ref()
+        self.evaluation.get_or_init(|| self.leave_one_out()).as_ref()
     }
 
     /// Scores on samples with known labels; noise and labels it never saw are left out. `None` if none
@@ -164,7 +163,7 @@ impl FittedKnn {
 
     fn leave_one_out(&self) -> Option<FallbackEvaluation> {
         let n = self.index.n_samples();
-        if n < 2 {
+        if n < 2 || !self.params.evaluate {
             return None;
         }
         let stride = n.div_ceil(EVALUATION_ROWS);
@@ -237,7 +236,6 @@ impl Save for FittedKnn {
             codes: &self.codes,
             labels: &self.labels,
             caps: &self.caps,
-            evaluation: self.evaluation.as_ref(),
         };
         sink.put(FILE, &wire::encode(FILE, &model)?)
     }
