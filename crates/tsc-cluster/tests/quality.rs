@@ -75,12 +75,7 @@ fn c41_undefined_scores_are_none() {
 }
 
 fn sampled(data: &Labelled, rows: usize, seed: u64) -> Quality {
-    let params = QualityParams {
-        silhouette_max_rows: rows,
-        random_state: seed,
-        dbcv_max_rows: 0,
-        ..Default::default()
-    };
+    let params = QualityParams { silhouette_max_rows: rows, random_state: seed, dbcv_max_rows: 0 };
     quality(data.features(), &data.labels, &params).unwrap()
 }
 
