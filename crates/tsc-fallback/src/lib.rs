@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod centroid;
+mod counts;
 mod detail;
 mod error;
 mod evaluation;
@@ -10,6 +11,7 @@ mod labelled;
 mod stored;
 
 pub use centroid::{CentroidParams, FittedCentroid, NearestCentroid};
+pub use counts::FallbackCounts;
 pub use detail::{Detail, Reason};
 pub use evaluation::{FallbackEvaluation, LabelScore};
 pub use knn::{Algorithm, FittedKnn, KnnFallback, KnnParams, Weights};

@@ -11,9 +11,9 @@ mod petal;
 mod stored;
 
 #[cfg(feature = "linfa")]
-pub use linfa::{
+pub use self::linfa::{
     Dbscan, DbscanParams, FittedDbscan, FittedGaussianMixture, FittedKMeans, GaussianMixture,
     GaussianMixtureParams, KMeans, KMeansParams,
 };
 #[cfg(feature = "petal")]
-pub use petal::{FittedPetal, PetalHdbscan, PetalParams};
+pub use self::petal::{FittedPetal, PetalHdbscan, PetalParams};

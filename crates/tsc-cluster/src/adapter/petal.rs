@@ -4,6 +4,7 @@ use ndarray::Array2;
 use petal_clustering::Fit as _;
 use petal_neighbors::distance::Euclidean;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use tsc_core::{
     ArtifactKind, ArtifactSink, ArtifactSource, Assignment, Clusterer, Features, FittedClusterer, Label,
     Load, Result, Save, Stage, StoredKind, Violation, all_valid, check_width, damaged,
@@ -134,7 +135,7 @@ impl Clusterer for PetalHdbscan {
 }
 
 /// Training samples with their labels and core distances.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FittedPetal {
     /// Sorted by value, so that of two training samples at one distance the order given does not decide.
     index: NeighborIndex,
@@ -143,6 +144,16 @@ pub struct FittedPetal {
     labels: Vec<Label>,
     /// In the order the samples came.
     training_labels: Vec<Label>,
+}
+
+/// Without the samples.
+impl fmt::Debug for FittedPetal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FittedPetal")
+            .field("n_samples", &self.labels.len())
+            .field("n_clusters", &self.n_clusters())
+            .finish_non_exhaustive()
+    }
 }
 
 impl FittedPetal {

@@ -46,13 +46,3 @@ pub(crate) fn check_length(what: &str, got: usize, expected: Option<usize>) -> R
     }
     Err(damaged(FILE, format!("{got} {what} do not fit the rest of the model")))
 }
-
-/// Label of each part of a model: every cluster once, the rest noise.
-pub(crate) fn names(ids: &[i32], n_clusters: usize) -> Result<Vec<Label>> {
-    let mut named: Vec<i32> = ids.iter().copied().filter(|&id| id != -1).collect();
-    named.sort_unstable();
-    if ids.is_empty() || !named.iter().copied().eq(0..n_clusters as i32) {
-        return Err(damaged(FILE, format!("its parts do not stand for {n_clusters} clusters")));
-    }
-    Ok(Label::from_ids(ids))
-}

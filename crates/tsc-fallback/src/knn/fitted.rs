@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::OnceLock;
 
 use tsc_core::{
@@ -20,7 +21,7 @@ const EVALUATION_ROWS: usize = 10_000;
 const FILE: &str = "model.postcard";
 
 /// Training samples with their labels and each label's cap.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FittedKnn {
     params: KnnParams,
     index: NeighborIndex,
@@ -29,6 +30,18 @@ pub struct FittedKnn {
     caps: Vec<f64>,
     /// Found when first asked for.
     evaluation: OnceLock<Option<FallbackEvaluation>>,
+}
+
+/// Without the samples.
+impl fmt::Debug for FittedKnn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FittedKnn")
+            .field("params", &self.params)
+            .field("n_samples", &self.codes.len())
+            .field("labels", &self.labels)
+            .field("max_distances", &self.caps)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The label with the most weight among some neighbours.
@@ -104,15 +117,21 @@ impl FittedKnn {
     pub fn evaluate(&self, x: Features<'_>, labels: &[Label]) -> Result<Option<FallbackEvaluation>> {
         assert_eq!(labels.len(), x.n_samples(), "one label per sample");
         self.check(x)?;
-        let (mut scratch, mut weights) = (Scratch::new(), Vec::new());
-        let mut outcomes = Vec::new();
-        for (row, label) in x.rows().zip(labels) {
-            if let Ok(known) = self.labels.binary_search(label) {
-                let near = self.index.query_one(row, self.params.n_neighbors, &mut scratch)?;
-                let vote = self.vote(near, &mut weights);
-                outcomes.push((known, vote.code, self.decide(&vote).reason.is_some()));
-            }
+        let known = |label: &Label| self.labels.binary_search(label).ok();
+        let mut outcomes: Vec<(usize, usize, bool)> = Vec::new();
+        let mut rows = Vec::new();
+        for (row, code) in labels.iter().enumerate().filter_map(|(row, label)| Some((row, known(label)?))) {
+            outcomes.push((code, 0, false));
+            rows.push(row);
         }
+        for_each_chunk(&mut outcomes, CHUNK, |first, outcomes| {
+            let (mut scratch, mut weights) = (Scratch::new(), Vec::new());
+            for (&row, outcome) in rows[first..].iter().zip(outcomes) {
+                let near = self.nearest(x.row(row), &mut scratch);
+                let vote = self.vote(near, &mut weights);
+                (outcome.1, outcome.2) = (vote.code, self.decide(&vote).reason.is_some());
+            }
+        });
         Ok(tally(&self.labels, &outcomes, 1))
     }
 
@@ -146,10 +165,7 @@ impl FittedKnn {
         for_each_chunk(out, CHUNK, |first, out| {
             let (mut scratch, mut weights) = (Scratch::new(), Vec::new());
             for (i, out) in out.iter_mut().enumerate() {
-                let near = self
-                    .index
-                    .query_one(x.row(first + i), self.params.n_neighbors, &mut scratch)
-                    .expect("width, values and direction of every row were checked");
+                let near = self.nearest(x.row(first + i), &mut scratch);
                 *out = give(self.decide(&self.vote(near, &mut weights)));
             }
         });
@@ -159,6 +175,12 @@ impl FittedKnn {
     fn check(&self, x: Features<'_>) -> Result<()> {
         check_width(x, self.index.n_features(), Stage::Fallback)?;
         self.index.check_queries(x).map_err(|e| e.at_stage(Stage::Fallback))
+    }
+
+    fn nearest<'s>(&self, row: &[f64], scratch: &'s mut Scratch) -> &'s [Neighbor] {
+        self.index
+            .query_one(row, self.params.n_neighbors, scratch)
+            .expect("width, values and direction of every row were checked")
     }
 
     fn leave_one_out(&self) -> Option<FallbackEvaluation> {

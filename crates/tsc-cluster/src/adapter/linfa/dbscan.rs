@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 
 use linfa::ParamGuard as _;
@@ -167,7 +168,7 @@ fn nearest_core(
 }
 
 /// Core samples with their labels.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FittedDbscan {
     n_features: usize,
     eps: f64,
@@ -176,6 +177,17 @@ pub struct FittedDbscan {
     core_labels: Vec<Label>,
     n_clusters: usize,
     training_labels: Vec<Label>,
+}
+
+/// Without the samples.
+impl fmt::Debug for FittedDbscan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FittedDbscan")
+            .field("n_clusters", &self.n_clusters)
+            .field("n_core_samples", &self.core_labels.len())
+            .field("eps", &self.eps)
+            .finish_non_exhaustive()
+    }
 }
 
 impl FittedDbscan {

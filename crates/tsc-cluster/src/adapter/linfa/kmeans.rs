@@ -1,3 +1,5 @@
+use std::fmt;
+
 use linfa::DatasetBase;
 use linfa::ParamGuard as _;
 use linfa::traits::Fit as _;
@@ -10,7 +12,7 @@ use tsc_core::{
 };
 use tsc_neighbors::for_each_chunk;
 
-use super::{sorted, unsorted};
+use super::{names, sorted, unsorted};
 use crate::adapter::canonical;
 use crate::adapter::stored::{self, FILE};
 use crate::error::ClusterError;
@@ -154,7 +156,7 @@ impl Clusterer for KMeans {
 }
 
 /// Centres with their caps.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FittedKMeans {
     n_features: usize,
     /// Row-major, in the backend's order: of two at one distance the first wins, in fit and assignment.
@@ -165,6 +167,17 @@ pub struct FittedKMeans {
     n_clusters: usize,
     training_labels: Vec<Label>,
     is_converged: bool,
+}
+
+/// Without the samples.
+impl fmt::Debug for FittedKMeans {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FittedKMeans")
+            .field("n_clusters", &self.n_clusters)
+            .field("caps", &self.caps)
+            .field("is_converged", &self.is_converged)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The two nearest centres of a sample.
@@ -331,7 +344,7 @@ impl Load for FittedKMeans {
         let m: ModelV1 = stored::get(source)?;
         let n_features = stored::size(m.n_features)?;
         let (training_labels, n_clusters) = stored::labels(&m.labels)?;
-        let names = stored::names(&m.names, n_clusters)?;
+        let names = names(&m.names, n_clusters)?;
         stored::check_length("values", m.centers.len(), names.len().checked_mul(n_features))?;
         stored::check_length("caps", m.caps.len(), Some(names.len()))?;
         Features::new(&m.centers, n_features).map_err(|e| damaged(FILE, e))?;

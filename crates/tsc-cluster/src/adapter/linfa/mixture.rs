@@ -1,3 +1,5 @@
+use std::fmt;
+
 use linfa::DatasetBase;
 use linfa::ParamGuard as _;
 use linfa::traits::Fit as _;
@@ -12,7 +14,7 @@ use tsc_core::{
 use tsc_neighbors::for_each_chunk;
 
 use super::gaussian::{Gaussian, triangle};
-use super::{sorted, unsorted};
+use super::{names, sorted, unsorted};
 use crate::adapter::canonical;
 use crate::adapter::stored::{self, FILE};
 use crate::error::ClusterError;
@@ -177,7 +179,7 @@ fn cannot_fit(error: &GmmError, max_iter: u64) -> ClusterError {
 }
 
 /// Components with the cluster that each stands for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FittedGaussianMixture {
     n_features: usize,
     /// In the backend's order: of two equally likely ones the first wins, in fit and assignment.
@@ -187,6 +189,17 @@ pub struct FittedGaussianMixture {
     min_strength: f64,
     n_clusters: usize,
     training_labels: Vec<Label>,
+}
+
+/// Without the samples.
+impl fmt::Debug for FittedGaussianMixture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FittedGaussianMixture")
+            .field("n_clusters", &self.n_clusters)
+            .field("names", &self.names)
+            .field("min_strength", &self.min_strength)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Log densities of one sample, and room to work in.
@@ -330,7 +343,7 @@ impl Load for FittedGaussianMixture {
         let m: ModelV1 = stored::get(source)?;
         let n_features = stored::size(m.n_features)?;
         let (training_labels, n_clusters) = stored::labels(&m.labels)?;
-        let names = stored::names(&m.names, n_clusters)?;
+        let names = names(&m.names, n_clusters)?;
         let size = triangle(n_features).filter(|&size| size > 0);
         let size = size.ok_or_else(|| damaged(FILE, format!("it has {n_features} features")))?;
         stored::check_length("weights", m.weights.len(), Some(names.len()))?;
