@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use tsc_cluster::{
-    Clusterer, Detail, Distances, Features, FittedClusterer, FittedHdbscan, Hdbscan, HdbscanParams, Label,
-    Method, Metric, Plan,
+    ClusterTree, Clusterer, CondensedRow, Detail, Distances, Extraction, Features, FittedClusterer,
+    FittedHdbscan, Hdbscan, HdbscanParams, Label, Method, Metric, Plan, Prediction,
 };
 use tsc_testing::{Array, npy, npz, shared};
 
@@ -114,7 +114,7 @@ fn at<T: Copy>(values: &[T], keep: &[usize]) -> Vec<T> {
     keep.iter().map(|&row| values[row]).collect()
 }
 
-fn check_fit(check: &mut Check, e: &tsc_cluster::Extraction, fields: &Fields, keep: &[usize]) {
+fn check_fit(check: &mut Check, e: &Extraction, fields: &Fields, keep: &[usize]) {
     check.labels("labels", e.labels(), &at(&fields["canonical_labels"].labels(), keep));
     check.close("strengths", e.strengths(), &at(fields["canonical_prob"].f64(), keep), 0.0, 1e-9);
     let outlier_scores = at(fields["canonical_outlier_scores"].f64(), keep);
@@ -135,7 +135,7 @@ fn check_fit(check: &mut Check, e: &tsc_cluster::Extraction, fields: &Fields, ke
     check.equal("number of exemplars", &first, &ids.len());
 }
 
-fn check_condensed_tree(check: &mut Check, e: &tsc_cluster::Extraction, fields: &Fields) {
+fn check_condensed_tree(check: &mut Check, e: &Extraction, fields: &Fields) {
     type Row = (f64, f64, f64, f64);
     let sorted = |mut rows: Vec<Row>| {
         rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
@@ -173,7 +173,7 @@ fn check_condensed_tree(check: &mut Check, e: &tsc_cluster::Extraction, fields: 
 
 fn check_tree(
     check: &mut Check,
-    tree: &tsc_cluster::ClusterTree,
+    tree: &ClusterTree,
     p: &HdbscanParams,
     fields: &Fields,
     keep: &[usize],
@@ -210,7 +210,13 @@ fn check_predictions(check: &mut Check, fitted: &FittedHdbscan, x: Features<'_>,
         }
     }
     if let Some(all) = fields.get("canonical_all_membership") {
-        check.close("memberships of training rows", &fitted.memberships(x).unwrap(), all.f64(), 0.0, 1e-7);
+        let own = fitted.training_memberships().unwrap();
+        check.close("memberships of training rows", &own, all.f64(), 0.0, 1e-7);
+        // C-35: the same vector for a training row that is given as a new one.
+        let bits = |v: &[f64]| v.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
+        if bits(&own) != bits(&fitted.memberships(x).unwrap()) {
+            check.fault("memberships of training rows", " differ when they are given as new".into());
+        }
     }
     let Some(queries) = fields.get("pred_X") else { return };
     let details = assigned(queries.features());
@@ -224,6 +230,115 @@ fn check_predictions(check: &mut Check, fitted: &FittedHdbscan, x: Features<'_>,
     check.close("assigned outlier scores", &scores, fields["canonical_pred_outlier_scores"].f64(), 0.0, 1e-9);
     let memberships = fitted.memberships(queries.features()).unwrap();
     check.close("memberships", &memberships, fields["canonical_pred_membership"].f64(), 0.0, 1e-7);
+}
+
+/// C-32: `approximate_predict` of hdbscan 0.8.44, where the reference data say that it is sound.
+fn check_reference_prediction(check: &mut Check, fitted: &FittedHdbscan, fields: &Fields) {
+    let queries = fields["pred_X"].features();
+    let mut out = vec![Detail::NOISE; queries.n_samples()];
+    fitted.assign_detailed_into(queries, &mut out).unwrap();
+    // The peer numbers its clusters its own way: through a training row of each.
+    let (theirs, ours) = (fields["labels"].labels(), fields["canonical_labels"].labels());
+    let renumbered = |label: Label| {
+        let row = theirs.iter().position(|&l| l == label).unwrap();
+        if label.is_noise() { Label::NOISE } else { ours[row] }
+    };
+    let expected: Vec<Label> = fields["pred_labels"]
+        .labels()
+        .iter()
+        .map(|&l| if l.is_noise() { l } else { renumbered(l) })
+        .collect();
+    let labels: Vec<Label> = out.iter().map(|d| d.label).collect();
+    check.labels("labels as hdbscan predicts", &labels, &expected);
+    let strengths: Vec<f64> = out.iter().map(|d| d.strength).collect();
+    check.close("strengths as hdbscan predicts", &strengths, fields["pred_prob"].f64(), 0.0, 1e-9);
+}
+
+/// C-24: the linkage and the condensed tree of hdbscan 0.8.44, where no two edges weigh the same.
+fn check_exports(check: &mut Check, tree: &ClusterTree, e: &Extraction, fields: &Fields) {
+    let linkage = tree.single_linkage();
+    let expected = fields["slt"].f64();
+    for (i, (row, theirs)) in linkage.iter().zip(expected.chunks_exact(4)).enumerate() {
+        let ends = (theirs[0].min(theirs[1]) as u64, theirs[0].max(theirs[1]) as u64);
+        check.equal(
+            &format!("linkage {i}"),
+            &(row.left, row.right, f64::from(row.size)),
+            &(ends.0, ends.1, theirs[3]),
+        );
+    }
+    let distances: Vec<f64> = linkage.iter().map(|row| row.distance).collect();
+    let theirs: Vec<f64> = expected.chunks_exact(4).map(|row| row[2]).collect();
+    check.close("linkage distances", &distances, &theirs, 1e-12, 0.0);
+
+    let [parent, child, size] = ["ct_parent", "ct_child", "ct_size"].map(|name| fields[name].i32());
+    let theirs: Vec<CondensedRow> = (0..parent.len())
+        .map(|i| CondensedRow {
+            parent: parent[i] as u64,
+            child: child[i] as u64,
+            lambda_val: fields["ct_lambda"].f64()[i],
+            child_size: size[i] as u32,
+        })
+        .collect();
+    let ours = described(&e.condensed_rows(), tree.n_samples());
+    let theirs = described(&theirs, tree.n_samples());
+    check.equal("condensed rows", &ours.len(), &theirs.len());
+    for (what, column) in [("lambda", 1), ("size", 2), ("parent's birth", 3), ("parent's size", 4)] {
+        let take = |rows: &[[f64; 5]]| rows.iter().map(|row| row[column]).collect::<Vec<f64>>();
+        check.close(&format!("condensed {what}"), &take(&ours), &take(&theirs), 1e-9, 0.0);
+    }
+}
+
+/// Rows without the numbers of clusters, which are free: sample or -1, lambda, size, and birth and size of
+/// the parent; samples in order, then clusters by birth and size.
+fn described(rows: &[CondensedRow], n: usize) -> Vec<[f64; 5]> {
+    let of_cluster = |cluster: u64| {
+        let row = rows.iter().find(|row| row.child == cluster);
+        row.map_or((0.0, n as f64), |row| (row.lambda_val, f64::from(row.child_size)))
+    };
+    let mut out: Vec<[f64; 5]> = rows
+        .iter()
+        .map(|row| {
+            let (birth, size) = of_cluster(row.parent);
+            let sample = if (row.child as usize) < n { row.child as f64 } else { n as f64 };
+            [sample, row.lambda_val, f64::from(row.child_size), birth, size]
+        })
+        .collect();
+    out.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    out
+}
+
+/// T-01: a euclidean case by its distances alone, and the assignment of new rows by theirs.
+fn check_distances(check: &mut Check, x: Features<'_>, p: &HdbscanParams, fields: &Fields, keep: &[usize]) {
+    let (values, n_samples) = (matrix(x, "euclidean"), x.n_samples());
+    let hdbscan = Hdbscan::new(p.clone()).unwrap();
+    let tree = hdbscan.fit_distances(Distances::Dense { values: &values, n_samples }).unwrap();
+    let e = tree.extract(&p.selection()).unwrap();
+    check.labels("labels by distances", e.labels(), &at(&fields["canonical_labels"].labels(), keep));
+    let strengths = at(fields["canonical_prob"].f64(), keep);
+    check.close("strengths by distances", e.strengths(), &strengths, 0.0, 1e-9);
+    if n_samples <= 600 {
+        let pairs = |a: usize, b: usize| values[a * n_samples + b];
+        let same = hdbscan.fit_distances(Distances::Pairs { n_samples, pairs: &pairs }).unwrap();
+        check.equal("core distances by pairs", &same.core_distances(), &tree.core_distances());
+        let weights = |tree: &ClusterTree| tree.mst().edges().iter().map(|e| e.weight).collect::<Vec<f64>>();
+        check.equal("tree weights by pairs", &weights(&same), &weights(&tree));
+        check.equal("extraction by pairs", &(same.extract(&p.selection()).unwrap() == e), &true);
+    }
+    let Some(queries) = fields.get("pred_X") else { return };
+    let details: Vec<Detail> = queries
+        .features()
+        .rows()
+        .map(|q| {
+            let distances: Vec<f64> = x.rows().map(|row| Metric::Euclidean.distance(q, row)).collect();
+            tree.assign_distances(&e, &distances).unwrap()
+        })
+        .collect();
+    let labels: Vec<Label> = details.iter().map(|d| d.label).collect();
+    check.labels("labels assigned by distances", &labels, &fields["canonical_pred_labels"].labels());
+    let nearest: Vec<i32> = details.iter().map(|d| d.nearest as i32).collect();
+    check.equal("nearest by distances", &nearest, &fields["canonical_pred_neighbor"].i32().to_vec());
+    let scores: Vec<f64> = details.iter().map(|d| d.outlier_score).collect();
+    check.close("scores by distances", &scores, fields["canonical_pred_outlier_scores"].f64(), 0.0, 1e-9);
 }
 
 /// `1 - cosine` and euclidean matrices by their definitions, independent of the crate.
@@ -274,6 +389,16 @@ fn run(folder: &Path, case: &Value) -> Vec<String> {
         check_tree(&mut check, fitted.tree(), &p, &fields, &keep, absolute);
         check_fit(&mut check, fitted.extraction(), &fields, &keep);
         check_predictions(&mut check, &fitted, x, &fields);
+        if fields.contains_key("pred_labels") {
+            let p = HdbscanParams { prediction: Prediction::Hdbscan, ..p.clone() };
+            check_reference_prediction(&mut check, &Hdbscan::new(p).unwrap().fit(x).unwrap(), &fields);
+        }
+        if fields.contains_key("slt") && keep.len() == data.n_rows() {
+            check_exports(&mut check, fitted.tree(), fitted.extraction(), &fields);
+        }
+    }
+    if p.metric == Metric::Euclidean && matrix_kind.is_none() {
+        check_distances(&mut check, x, &p, &fields, &keep);
     }
     check.faults
 }
@@ -285,6 +410,8 @@ fn every_case_of_the_reference_data_is_reproduced() {
         serde_json::from_str(&std::fs::read_to_string(folder.join("manifest.json")).unwrap()).unwrap();
     let cases: Vec<&Value> = manifest["cases"].as_array().unwrap().iter().collect();
     assert_eq!(cases.len(), CASES);
+    let ok = |key: &str| cases.iter().filter(|c| c[key] == true).count();
+    assert_eq!(ok("hdbscan_predict_ok"), 29, "cases of C-32");
     for name in NOT_COVERED {
         assert!(cases.iter().any(|c| c["case"] == name), "{name} is not a case");
     }
@@ -308,4 +435,31 @@ fn rows_that_are_not_finite_are_refused_by_position() {
     for position in ["[3, 1] is NaN", "[100, 0] is infinite", "[250, 0] is infinite"] {
         assert!(message.contains(position), "{message}");
     }
+}
+
+/// T-04: the reference data keep their partition under other roundings, so also when they are moved.
+#[test]
+fn moved_data_keep_their_partition() {
+    let Some(folder) = shared("conformance/hdbscan") else { return };
+    let text = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_str(&text).unwrap();
+    let mut moved = 0;
+    for case in manifest["cases"].as_array().unwrap() {
+        let name = case["case"].as_str().unwrap();
+        // Data without ties: where distances tie exactly, a move unties them.
+        let dataset = case["dataset"].as_str().unwrap();
+        let untied = ["clusterable2309", "circles600", "gmm1500_d2", "gmm1500_d10", "gmm1500_d24"];
+        let plain = case["params"].get("metric").is_none() && case["rounding_stable"] == true;
+        if !plain || !untied.contains(&dataset) {
+            continue;
+        }
+        let data = npy::read(folder.join(format!("data_{dataset}.npy")));
+        let values: Vec<f64> = data.f64().iter().map(|v| v + 0.3).collect();
+        let x = Features::new(&values, data.n_columns()).unwrap();
+        let fitted = Hdbscan::new(params(&case["params"])).unwrap().fit(x).unwrap();
+        let expected = npz::read(folder.join(format!("{name}.npz")))["canonical_labels"].labels();
+        assert_eq!(fitted.training_labels(), expected, "{name}");
+        moved += 1;
+    }
+    assert!(moved >= 40, "{moved} cases");
 }

@@ -3,8 +3,9 @@
 
 use proptest::prelude::*;
 use tsc_cluster::{
-    Assignment, Clusterer, ClustererExt, Counts, Detail, Distances, Features, FitNote, FittedClusterer,
-    FittedClustererExt, FittedHdbscan, Hdbscan, HdbscanParams, Label, Method, Metric, Plan, Scratch,
+    Assignment, Clusterer, ClustererExt, Counts, Detail, Edge, Features, FitNote, FittedClusterer,
+    FittedClustererExt, FittedHdbscan, Hdbscan, HdbscanParams, Label, Method, Metric, Plan, Prediction,
+    Scratch, Selection,
 };
 use tsc_core::{ArtifactSource, BoxClusterer, ErrorKind, MemoryArtifacts, Save, StoredKind};
 #[cfg(feature = "rayon")]
@@ -93,7 +94,7 @@ fn c01_min_samples_counts_others_or_the_sample_too() {
     assert_eq!(core(None, Counts::Others).0, [3.0, 2.0, 3.0, 4.0, 7.0]);
     let (clipped, notes) = core(Some(9), Counts::Others);
     assert_eq!(clipped, [10.0, 9.0, 7.0, 6.0, 10.0]);
-    assert_eq!(notes, [FitNote::MinSamplesClipped { asked: 9, used: 4 }]);
+    assert_eq!(notes, [FitNote::MinSamplesClipped { asked: 9, used: 4 }, FitNote::NoCluster]);
 }
 
 #[test]
@@ -110,8 +111,55 @@ fn c08_identical_samples_give_limits_instead_of_nan() {
     assert_eq!(fit(Features::new(&x, 3).unwrap(), HdbscanParams::default()).n_clusters(), 0);
 }
 
+/// C-12: every step over the tree is a loop. Also the deepest and the widest condensed tree there are.
 #[test]
-fn c12_a_long_chain_needs_no_stack() {
+fn c12_chain_and_star_of_two_million_samples_need_no_stack() {
+    let n = 2_000_000u32;
+    // Ever longer steps: each sample joins the one group there is. With a minimum of 2 every second step
+    // may join two groups instead: pairs, then pairs with all before them.
+    let chain = |weight: fn(u32) -> f64| -> Vec<Edge> {
+        (1..n).map(|b| Edge { a: b - 1, b, weight: weight(b) }).collect()
+    };
+    let star: Vec<Edge> = (1..n).map(|b| Edge { a: 0, b, weight: f64::from(b) }).collect();
+    let equal_star: Vec<Edge> = (1..n).map(|b| Edge { a: 0, b, weight: 1.0 }).collect();
+    let pairs = chain(|b| if b % 2 == 1 { 0.5 } else { f64::from(b) });
+    let cases = [(chain(f64::from), 1), (pairs, n as usize - 1), (star, 1), (equal_star, 1)];
+    let run = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || {
+        for (edges, expected) in cases {
+            let params = HdbscanParams { min_cluster_size: 2, min_samples: Some(1), ..Default::default() };
+            let hdbscan = Hdbscan::new(params.clone()).unwrap();
+            let tree = hdbscan.fit_edges(vec![0.0; n as usize], edges).unwrap();
+            let base = params.selection();
+            let mut selections = vec![base.clone()];
+            if expected > 1 {
+                selections.extend([
+                    Selection { method: Method::Leaf, epsilon: 3.0, ..base.clone() },
+                    Selection { persistence: 1e-9, allow_single_cluster: true, ..base.clone() },
+                    Selection { n_clusters: Some(3), ..base },
+                ]);
+            }
+            for selection in selections {
+                let e = tree.extract(&selection).unwrap();
+                assert_eq!(e.labels().len(), n as usize);
+                if selection.persistence == 0.0 {
+                    assert_eq!(e.condensed_tree().clusters.len(), expected);
+                }
+                // From the bottom of the tree to its top: the farthest query.
+                let mut far = vec![1e9; n as usize];
+                far[0] = 1e8;
+                let detail = tree.assign_distances(&e, &far).unwrap();
+                assert_eq!((detail.label, detail.nearest), (Label::NOISE, 0));
+            }
+            assert_eq!(tree.single_linkage().len(), n as usize - 1);
+            assert_eq!(tree.dbscan_cut(0.75, 2).len(), n as usize);
+        }
+    });
+    run.unwrap().join().unwrap();
+}
+
+/// The same by features.
+#[test]
+fn c12_a_long_chain_of_rows_needs_no_stack() {
     let values: Vec<f64> = (0..6000).map(|i| f64::from(i) + 1e-6 * f64::from(i) * f64::from(i)).collect();
     let run = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || {
         let x = Features::new(&values, 1).unwrap();
@@ -121,30 +169,124 @@ fn c12_a_long_chain_needs_no_stack() {
     assert_eq!(run.unwrap().join().unwrap(), 6000);
 }
 
-#[test]
-fn t05_adversarial_inputs_have_results() {
-    let n = 40;
-    let star: Vec<f64> =
-        (0..n).flat_map(|i| [f64::from(i % 8), f64::from(i / 8)].map(|v| v * 1e12)).collect();
-    let denormal: Vec<f64> = (0..n).map(|i| f64::from(i % 7) * 5e-324).collect();
-    let tiny_steps: Vec<f64> = (0..n).map(|i| f64::from(i) * 1e-200).collect();
-    let two_values: Vec<f64> = (0..n).map(|i| f64::from(i % 2)).collect();
-    let uneven: Vec<f64> = (0..n).flat_map(|i| [f64::from(i), 1e12 * f64::from(i % 3)]).collect();
-    for (values, d) in [(star, 2), (denormal, 1), (tiny_steps, 1), (two_values, 1), (uneven, 2)] {
-        let x = Features::new(&values, d).unwrap();
-        for params in [
-            HdbscanParams::default(),
-            HdbscanParams { min_cluster_size: x.n_samples(), ..Default::default() },
-            HdbscanParams {
-                allow_single_cluster: true,
-                cluster_selection_epsilon: 1.0,
-                ..Default::default()
-            },
-        ] {
-            let fitted = fit(x, params);
-            check_outcomes(&fitted, x);
-        }
+/// T-05: the labels by hand under the defaults, and sound outcomes under other settings too.
+#[track_caller]
+fn adversarial(values: &[f64], d: usize, groups: &[i32]) {
+    let x = Features::new(values, d).unwrap();
+    let default = HdbscanParams::default;
+    let fitted = fit(x, default());
+    assert_eq!(ids(&fitted), groups);
+    check_outcomes(&fitted, x);
+    for params in [
+        HdbscanParams { min_cluster_size: x.n_samples(), ..default() },
+        HdbscanParams { min_cluster_size: 2, min_samples: Some(1), ..default() },
+        HdbscanParams { allow_single_cluster: true, cluster_selection_epsilon: 1.0, ..default() },
+        HdbscanParams { cluster_selection_method: Method::Leaf, metric: Metric::Manhattan, ..default() },
+        HdbscanParams { cluster_selection_persistence: 1e-3, metric: Metric::Chebyshev, ..default() },
+    ] {
+        check_outcomes(&fit(x, params), x);
     }
+}
+
+/// `n` times the same label for each given one.
+fn runs(labels: &[i32], n: usize) -> Vec<i32> {
+    labels.iter().flat_map(|&l| vec![l; n]).collect()
+}
+
+#[test]
+fn t05_chain() {
+    let chain: Vec<f64> = (0..40).map(f64::from).collect();
+    // One density throughout: nothing splits off.
+    adversarial(&chain, 1, &[-1; 40]);
+    let two: Vec<f64> = chain.iter().map(|v| v + if *v < 20.0 { 0.0 } else { 9.0 }).collect();
+    adversarial(&two, 1, &runs(&[0, 1], 20));
+}
+
+#[test]
+fn t05_star() {
+    // A centre and two rays along each of ten axes, twice.
+    let star = |at: f64| {
+        let mut rows = vec![vec![at; 10]];
+        for axis in 0..20 {
+            let mut row = vec![at; 10];
+            row[axis / 2] += if axis % 2 == 0 { 1.0 } else { -1.0 };
+            rows.push(row);
+        }
+        rows.concat()
+    };
+    adversarial(&star(0.0), 10, &[-1; 21]);
+    adversarial(&[star(0.0), star(50.0)].concat(), 10, &runs(&[0, 1], 21));
+}
+
+#[test]
+fn t05_grid() {
+    let grid = |at: f64| (0..64).flat_map(move |i| [at + f64::from(i % 8), f64::from(i / 8)]);
+    adversarial(&grid(0.0).collect::<Vec<f64>>(), 2, &[-1; 64]);
+    adversarial(&grid(0.0).chain(grid(30.0)).collect::<Vec<f64>>(), 2, &runs(&[0, 1], 64));
+    let huge: Vec<f64> = grid(0.0).chain(grid(30.0)).map(|v| v * 1e150).collect();
+    adversarial(&huge, 2, &runs(&[0, 1], 64));
+}
+
+#[test]
+fn t05_all_equal() {
+    adversarial(&[3.5; 60], 2, &[-1; 30]);
+}
+
+#[test]
+fn t05_two_values() {
+    let values: Vec<f64> = (0..40).map(|i| f64::from(i % 2)).collect();
+    let alternating: Vec<i32> = (0..40).map(|i| i % 2).collect();
+    adversarial(&values, 1, &alternating);
+}
+
+#[test]
+fn t05_as_many_samples_as_min_cluster_size() {
+    adversarial(&[0.0, 1.0, 2.0, 3.0, 4.0], 1, &[-1; 5]);
+    // The ends have their third neighbour at 3; no five are nearer together.
+    let one = |cluster_selection_epsilon: f64| {
+        let params =
+            HdbscanParams { allow_single_cluster: true, cluster_selection_epsilon, ..Default::default() };
+        ids(&fit(Features::new(&[0.0, 1.0, 2.0, 3.0, 4.0], 1).unwrap(), params))
+    };
+    assert_eq!((one(3.0), one(2.9)), (vec![0; 5], vec![-1; 5]));
+}
+
+#[test]
+fn t05_one_feature() {
+    let values: Vec<f64> = (0..30).map(|i| f64::from(i % 10) * 0.5 + 100.0 * f64::from(i / 10)).collect();
+    adversarial(&values, 1, &runs(&[0, 1, 2], 10));
+}
+
+#[test]
+fn t05_500_features() {
+    let centers: [Vec<f64>; 2] = [vec![0.0; 500], vec![3.0; 500]];
+    let data = blobs(30, &[&centers[0], &centers[1]], 1.0, 8);
+    // Numbered by smallest member.
+    let first = data.labels[0];
+    let groups: Vec<i32> = data.labels.iter().map(|l| i32::from(*l != first)).collect();
+    adversarial(&data.values, 500, &groups);
+}
+
+#[test]
+fn t05_one_feature_1e12_times_larger() {
+    // The small feature would make two groups, the large one makes three: it alone is seen.
+    let values: Vec<f64> =
+        (0..60).flat_map(|i| [f64::from(i % 2), 1e12 * f64::from(i % 3) + 1e9 * f64::from(i / 3)]).collect();
+    let groups: Vec<i32> = (0..60).map(|i| i % 3).collect();
+    adversarial(&values, 2, &groups);
+}
+
+#[test]
+fn t05_denormals() {
+    // Squares of these differences are 0, so all are one; their sums are not.
+    let steps: Vec<f64> = (0..40).map(|i| (f64::from(i % 20) + 400.0 * f64::from(i / 20)) * 5e-324).collect();
+    adversarial(&steps, 1, &[-1; 40]);
+    let params = HdbscanParams { metric: Metric::Manhattan, ..Default::default() };
+    let x = Features::new(&steps, 1).unwrap();
+    // 1 / distance is infinite for all of them: every one is as dense as can be.
+    check_outcomes(&fit(x, params), x);
+    let tiny: Vec<f64> = (0..40).map(|i| (f64::from(i % 20) + 400.0 * f64::from(i / 20)) * 1e-150).collect();
+    adversarial(&tiny, 1, &runs(&[0, 1], 20));
 }
 
 /// Bounds, and C-30: a training sample gets its training outcome to the bit.
@@ -176,6 +318,14 @@ fn tied_rows() -> impl Strategy<Value = (Vec<f64>, usize)> {
             (cells[..whole].iter().map(|&c| f64::from(c) / 2.0).collect(), d)
         })
     })
+}
+
+fn stored_and_loaded(fitted: &FittedHdbscan) -> FittedHdbscan {
+    let mut files = MemoryArtifacts::new();
+    fitted.save(&mut files).unwrap();
+    let source: &dyn ArtifactSource = &files;
+    let stored = StoredKind::from(fitted.kind());
+    Hdbscan::new(HdbscanParams::default()).unwrap().restore(&stored, source).unwrap()
 }
 
 fn some_params() -> impl Strategy<Value = HdbscanParams> {
@@ -226,13 +376,95 @@ proptest! {
         let queries: Vec<f64> = values.iter().map(|v| v + 0.2).collect();
         let q = Features::new(&queries, d).unwrap();
         let whole = fitted.assign(q).unwrap();
-        let mut files = MemoryArtifacts::new();
-        fitted.save(&mut files).unwrap();
-        let source: &dyn ArtifactSource = &files;
-        let stored = StoredKind::from(fitted.kind());
-        let loaded = Hdbscan::new(HdbscanParams::default()).unwrap().restore(&stored, source).unwrap();
+        let loaded = stored_and_loaded(&fitted);
         prop_assert_eq!(loaded.params(), fitted.params());
         prop_assert_eq!(loaded.extraction(), fitted.extraction());
+        prop_assert_eq!(loaded.assign(q).unwrap(), whole.clone());
+        let mut scratch = Scratch::new();
+        for (row, whole) in q.rows().zip(&whole) {
+            let one = fitted.assign_one(row, &mut scratch).unwrap();
+            prop_assert_eq!((one.label, one.strength.to_bits()), (whole.label, whole.strength.to_bits()));
+        }
+    }
+
+    /// C-10: the weights of the least tree of all pairs, whatever the metric, alpha and plan.
+    #[test]
+    fn the_tree_is_minimal_for_every_metric(
+        (values, d) in tied_rows(), k in 1usize..6, alpha in prop_oneof![Just(1.0), 0.4f64..2.5], which in 0usize..6,
+    ) {
+        let metrics = [
+            Metric::Euclidean,
+            Metric::Manhattan,
+            Metric::Chebyshev,
+            Metric::Minkowski(3.0),
+            Metric::Minkowski(1.5),
+            Metric::Cosine,
+        ];
+        let metric = metrics[which].clone();
+        // No row of zeros, which has no direction.
+        let values: Vec<f64> = values.iter().map(|v| v + 0.25).collect();
+        let x = Features::new(&values, d).unwrap();
+        let n = x.n_samples();
+        let distance: Vec<Vec<f64>> =
+            x.rows().map(|a| x.rows().map(|b| metric.distance(a, b)).collect()).collect();
+        let core: Vec<f64> = (0..n).map(|a| {
+            let mut others: Vec<f64> = (0..n).filter(|&b| b != a).map(|b| distance[a][b]).collect();
+            others.sort_by(f64::total_cmp);
+            others[k.min(n - 1) - 1]
+        }).collect();
+        let mut edges: Vec<(f64, usize, usize)> = (0..n)
+            .flat_map(|a| (a + 1..n).map(move |b| (a, b)))
+            .map(|(a, b)| ((distance[a][b] / alpha).max(core[a]).max(core[b]), a, b))
+            .collect();
+        edges.sort_by(|x, y| x.0.total_cmp(&y.0));
+        let mut group: Vec<usize> = (0..n).collect();
+        let mut weights = Vec::new();
+        for (weight, a, b) in edges {
+            let (a, b) = (group[a], group[b]);
+            if a != b {
+                group.iter_mut().filter(|g| **g == b).for_each(|g| *g = a);
+                weights.push(weight);
+            }
+        }
+        for plan in [Plan::Auto, Plan::KdTree, Plan::Tiled] {
+            let metric = metric.clone();
+            let p = HdbscanParams { min_cluster_size: 2, min_samples: Some(k), metric, alpha, plan, ..Default::default() };
+            let tree = fit(x, p);
+            prop_assert_eq!(bits(tree.tree().core_distances()), bits(&core));
+            let ours: Vec<f64> = tree.tree().mst().edges().iter().map(|e| e.weight).collect();
+            prop_assert_eq!(bits(&ours), bits(&weights));
+        }
+    }
+
+    /// C-04: equal rows cannot be told apart.
+    #[test]
+    fn identical_samples_have_identical_outcomes((values, d) in tied_rows(), params in some_params()) {
+        let x = Features::new(&values, d).unwrap();
+        let fitted = fit(x, params);
+        let (e, k) = (fitted.extraction(), fitted.n_clusters());
+        let memberships = fitted.training_memberships().unwrap();
+        prop_assert_eq!(bits(&memberships), bits(&fitted.memberships(x).unwrap()));
+        for a in 0..x.n_samples() {
+            for b in (0..a).filter(|&b| x.row(a) == x.row(b)) {
+                let outcome = |r: usize| {
+                    let own = bits(&memberships[r * k..(r + 1) * k]);
+                    (e.labels()[r], e.strengths()[r].to_bits(), e.outlier_scores()[r].to_bits(), own)
+                };
+                prop_assert_eq!(outcome(a), outcome(b), "rows {} and {}", a, b);
+            }
+        }
+    }
+
+    /// C-32, C-33: hdbscan's rule too gives one answer whole, one by one, and from the stored form.
+    #[test]
+    fn hdbscans_rule_of_prediction_is_stored_and_chunked((values, d) in tied_rows(), params in some_params()) {
+        let x = Features::new(&values, d).unwrap();
+        let fitted = fit(x, HdbscanParams { prediction: Prediction::Hdbscan, ..params });
+        let queries: Vec<f64> = values.iter().map(|v| v + 0.2).collect();
+        let q = Features::new(&queries, d).unwrap();
+        let whole = fitted.assign(q).unwrap();
+        let loaded = stored_and_loaded(&fitted);
+        prop_assert_eq!(loaded.params(), fitted.params());
         prop_assert_eq!(loaded.assign(q).unwrap(), whole.clone());
         let mut scratch = Scratch::new();
         for (row, whole) in q.rows().zip(&whole) {
@@ -345,7 +577,7 @@ fn damaged_files_are_errors_and_never_panics() {
     let load = |bytes: Vec<u8>| {
         let mut files = MemoryArtifacts::new();
         files.overwrite("model.postcard", bytes);
-        let stored = StoredKind { name: "hdbscan".into(), version: 1 };
+        let stored = StoredKind { name: "hdbscan".into(), version: 2 };
         let source: &dyn ArtifactSource = &files;
         tsc_core::restore::<FittedHdbscan>(&stored, source)
     };
@@ -376,13 +608,47 @@ fn damaged_files_are_errors_and_never_panics() {
     assert!(refused > 100, "{refused} of the damaged files were refused");
 }
 
+/// Every field away from its default.
+#[test]
+fn all_parameters_are_stored() {
+    let data = blobs(20, &[&[0.0, 0.0], &[9.0, 1.0]], 0.5, 2);
+    let params = HdbscanParams {
+        min_cluster_size: 7,
+        min_samples: None,
+        min_samples_counts: Counts::OthersAndSelf,
+        metric: Metric::Minkowski(2.5),
+        alpha: 1.25,
+        cluster_selection_method: Method::Eom,
+        cluster_selection_epsilon: 0.01,
+        cluster_selection_epsilon_max: Some(50.0),
+        cluster_selection_persistence: 0.001,
+        max_cluster_size: Some(25),
+        allow_single_cluster: true,
+        n_clusters: Some(2),
+        prediction_data: true,
+        prediction: Prediction::Hdbscan,
+        plan: Plan::Tiled,
+        max_matrix_bytes: 12345,
+    };
+    let fitted = fit(data.features(), params);
+    let loaded = stored_and_loaded(&fitted);
+    assert_eq!(loaded.params(), fitted.params());
+    assert_eq!(loaded.extraction(), fitted.extraction());
+    assert_eq!(loaded.tree(), fitted.tree());
+    assert_eq!(loaded.n_clusters(), 2);
+}
+
 #[test]
 fn another_kind_or_a_newer_version_is_refused_naming_both() {
     let files = MemoryArtifacts::new();
     let source: &dyn ArtifactSource = &files;
     let stored = StoredKind { name: "kmeans".into(), version: 3 };
     let error = Hdbscan::new(HdbscanParams::default()).unwrap().restore(&stored, source).unwrap_err();
-    assert_eq!(error.to_string(), "stored model is kmeans v3, this build reads hdbscan up to v1");
+    assert_eq!(error.to_string(), "stored model is kmeans v3, this build reads hdbscan up to v2");
+    let stored = StoredKind { name: "hdbscan".into(), version: 1 };
+    let error = tsc_core::restore::<FittedHdbscan>(&stored, source).unwrap_err();
+    assert_eq!(error.to_string(), "stored model is hdbscan v1, this build reads hdbscan v2");
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Artifact, "TSC-ART-001"));
 }
 
 #[test]
@@ -411,6 +677,35 @@ fn too_few_samples_are_named() {
     let error = Hdbscan::new(HdbscanParams::default()).unwrap().fit(x).unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Training, "TSC-CLU-001"));
     assert_eq!(error.to_string(), "3 samples are fewer than min_cluster_size 5");
+}
+
+/// Section 9: what a metric asks of the rows, and distances that are no numbers.
+#[test]
+fn rows_that_a_metric_cannot_measure_are_refused() {
+    let check = |values: &[f64], d: usize, metric: Metric, part: &str| {
+        let params = HdbscanParams { min_cluster_size: 2, metric, ..Default::default() };
+        let error = Hdbscan::new(params).unwrap().fit(Features::new(values, d).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert!(error.to_string().contains(part), "{error}");
+    };
+    check(&[1.0, 1.0, 0.0, 0.0, 2.0, 1.0], 2, Metric::Cosine, "1");
+    check(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 3, Metric::Haversine, "3");
+    check(&[0.0, 0.0, 1.0, 1e200, 2.0, -1e200], 2, Metric::Euclidean, "feature 1");
+    // A new row is asked the same.
+    let params = HdbscanParams { min_cluster_size: 2, metric: Metric::Cosine, ..Default::default() };
+    let fitted = fit(Features::new(&[1.0, 1.0, 1.0, 2.0, 2.0, 1.0], 2).unwrap(), params);
+    let mut out = [Assignment { label: Label::NOISE, strength: 0.25 }; 2];
+    let zero = Features::new(&[1.0, 1.0, 0.0, 0.0], 2).unwrap();
+    assert_eq!(fitted.assign_into(zero, &mut out).unwrap_err().kind(), ErrorKind::InvalidData);
+    let wide = Features::new(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0], 3).unwrap();
+    assert_eq!(fitted.assign_into(wide, &mut out).unwrap_err().kind(), ErrorKind::InvalidData);
+    assert!(out.iter().all(|a| a.strength == 0.25), "out is untouched");
+    let mut few = vec![0.5; fitted.n_clusters() * 2];
+    assert_eq!(fitted.membership_into(zero, &mut few).unwrap_err().kind(), ErrorKind::InvalidData);
+    assert!(few.iter().all(|v| *v == 0.5), "out is untouched");
+    let mut scratch = Scratch::new();
+    assert!(fitted.assign_one(&[f64::NAN, 1.0], &mut scratch).is_err());
+    assert!(fitted.assign_one(&[1.0], &mut scratch).is_err());
 }
 
 #[track_caller]
@@ -451,6 +746,15 @@ fn each_bad_parameter_is_refused_with_its_bound() {
         HdbscanParams { max_cluster_size: Some(4), ..d() },
         "max_cluster_size is 4, must be at least min_cluster_size 5",
     );
+    refused(HdbscanParams { n_clusters: Some(0), ..d() }, "n_clusters is 0, must be at least 1");
+    refused(
+        HdbscanParams { n_clusters: Some(3), cluster_selection_method: Method::Leaf, ..d() },
+        "n_clusters is 3, cannot be combined with cluster_selection_method leaf, only eom",
+    );
+    refused(
+        HdbscanParams { cluster_selection_epsilon: f64::NAN, ..d() },
+        "cluster_selection_epsilon is NaN, must be at least 0 and finite",
+    );
     refused(
         HdbscanParams { min_cluster_size: 0, alpha: 0.0, ..d() },
         "alpha is 0, must be above 0; min_cluster_size is 0, must be at least 2",
@@ -479,23 +783,13 @@ fn configuration_keys_are_the_seeds() {
     assert_eq!((absent.min_cluster_size, absent.min_samples), (5, Some(3)));
     let null: HdbscanParams = serde_json::from_str(r#"{"min_samples": null}"#).unwrap();
     assert_eq!(null.min_samples, None);
+    let exactly: HdbscanParams =
+        serde_json::from_str(r#"{"n_clusters": 4, "prediction": "hdbscan", "max_matrix_bytes": 1000}"#)
+            .unwrap();
+    assert_eq!((exactly.n_clusters, exactly.prediction), (Some(4), Prediction::Hdbscan));
+    assert_eq!((exactly.max_matrix_bytes, absent.max_matrix_bytes), (1000, 1 << 30));
+    assert_eq!((absent.n_clusters, absent.prediction), (None, Prediction::Consistent));
     let power: HdbscanParams = serde_json::from_str(r#"{"metric": {"minkowski": 3}}"#).unwrap();
     assert_eq!(power.metric, Metric::Minkowski(3.0));
     assert!(serde_json::from_str::<HdbscanParams>(r#"{"min_cluster": 5}"#).is_err());
-}
-
-#[test]
-fn bad_distances_are_named_by_their_cell() {
-    let hdbscan = Hdbscan::new(HdbscanParams { min_cluster_size: 2, ..Default::default() }).unwrap();
-    let check = |values: &[f64], message: &str| {
-        let error = hdbscan.fit_distances(Distances::Dense { values, n_samples: 2 }).unwrap_err();
-        assert_eq!(error.to_string(), message);
-    };
-    check(&[0.0, 1.0, 1.0], "3 distances given, 2 samples need 4");
-    check(&[0.0, 1.0, 1.1, 0.0], "distance [0, 1] is not the same in both triangles");
-    check(&[0.0, -1.0, -1.0, 0.0], "distance [0, 1] is negative");
-    check(&[0.0, f64::NAN, 1.0, 0.0], "distance [0, 1] is not finite");
-    check(&[0.5, 1.0, 1.0, 0.0], "distance [0, 0] is not 0 on the diagonal");
-    let condensed = Distances::Condensed { values: &[1.0, 2.0], n_samples: 3 };
-    assert_eq!(hdbscan.fit_distances(condensed).unwrap_err().code(), "TSC-CLU-004");
 }

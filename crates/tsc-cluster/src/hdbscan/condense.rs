@@ -1,10 +1,14 @@
 //! Condensed tree: a split into two or more parts of `min_cluster_size` makes new clusters, smaller parts
 //! are samples that leave.
 
-use super::hierarchy::Hierarchy;
+use super::departures::{Departure, Departures};
+use super::jump;
+
+#[cfg(test)]
+mod tests;
 
 /// A cluster of the condensed tree. Densities (lambda) are 1 / distance.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CondensedCluster {
     /// The cluster it split from; `None` for the root.
     pub parent: Option<u32>,
@@ -16,23 +20,38 @@ pub struct CondensedCluster {
     pub size: u32,
     /// Smallest sample below.
     pub(crate) low: u32,
-    /// Clusters it splits into.
-    pub children: Vec<u32>,
+}
+
+impl CondensedCluster {
+    /// Takes in samples of which `low` is the smallest.
+    pub(crate) fn take(&mut self, size: u32, low: u32) {
+        self.size += size;
+        self.low = self.low.min(low);
+    }
 }
 
 /// The condensed tree: cluster 0 is the root, a child's id is above its parent's.
+///
+/// Clusters are numbered by the distance at which they are complete, the largest first; equal ones by
+/// their smallest sample. Memory: 16 B per sample and about 100 B per cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CondensedTree {
     /// Clusters by id.
     pub clusters: Vec<CondensedCluster>,
     /// Last cluster that held each sample.
     pub row_parent: Vec<u32>,
-    /// Lambda at which each sample left it; infinite for samples at distance 0.
+    /// Lambda at which each sample left it; infinite for samples at distance 0, 0 for samples that no
+    /// finite distance joins to the others.
     pub row_lambda: Vec<f64>,
     /// Largest edge weight: the distance at which all samples are together.
     pub root_distance: f64,
-    own_starts: Vec<usize>,
+    child_starts: Vec<u32>,
+    children: Vec<u32>,
+    own_starts: Vec<u32>,
     own_rows: Vec<u32>,
+    own_max: Vec<f64>,
+    stability: Vec<f64>,
+    jumps: Vec<u32>,
 }
 
 pub(crate) fn density(distance: f64) -> f64 {
@@ -40,105 +59,114 @@ pub(crate) fn density(distance: f64) -> f64 {
 }
 
 impl CondensedTree {
-    pub(crate) fn new(hierarchy: &Hierarchy, min_cluster_size: usize) -> Self {
-        let n = hierarchy.n_samples();
-        let root = CondensedCluster {
-            parent: None,
-            birth: 0.0,
-            split: None,
-            size: n as u32,
-            low: 0,
-            children: Vec::new(),
-        };
-        let mut tree = Self {
-            clusters: vec![root],
-            row_parent: vec![0; n],
-            row_lambda: vec![0.0; n],
-            root_distance: hierarchy.height(hierarchy.root()),
-            own_starts: Vec::new(),
-            own_rows: Vec::new(),
-        };
-        let is_big = |node: u32| hierarchy.size(node) as usize >= min_cluster_size;
-        let mut open = vec![(hierarchy.root(), 0u32)];
-        while let Some((node, cluster)) = open.pop() {
-            let lambda = density(hierarchy.height(node));
-            let mut big = Vec::new();
-            for &part in hierarchy.children(node) {
-                if is_big(part) {
-                    big.push(part);
-                } else {
-                    tree.leave(hierarchy, part, cluster, lambda);
-                }
-            }
-            if let [only] = big[..] {
-                open.push((only, cluster));
-                continue;
-            }
-            for part in big {
-                let child = tree.clusters.len() as u32;
-                tree.clusters.push(CondensedCluster {
-                    parent: Some(cluster),
-                    birth: lambda,
-                    split: None,
-                    size: hierarchy.size(part),
-                    low: hierarchy.low(part),
-                    children: Vec::new(),
-                });
-                let parent = &mut tree.clusters[cluster as usize];
-                parent.split = Some(lambda);
-                parent.children.push(child);
-                open.push((part, child));
-            }
+    pub(crate) fn new(departures: Departures) -> Self {
+        let Departures { clusters, mut all, of_row, root_distance } = departures;
+        let m = clusters.len();
+        let with_parents = || (0..).zip(&clusters).filter_map(|(c, k)| Some((k.parent?, c)));
+        let (child_starts, children) = grouped(m, with_parents());
+        let jumps = jump::pointers(clusters.iter().map(|c| c.parent));
+        let mut own_max: Vec<f64> = clusters.iter().map(|c| c.split.unwrap_or(0.0)).collect();
+        let mut stability = vec![0.0; m];
+        let mut own_starts = vec![0u32; m + 1];
+        // From the smallest lambda on.
+        for d in all.iter().rev() {
+            let c = d.cluster as usize;
+            own_max[c] = own_max[c].max(d.lambda);
+            stability[c] += (d.lambda - clusters[c].birth) * f64::from(d.count);
+            own_starts[c + 1] += d.count;
         }
-        tree.list_own_rows();
-        tree
-    }
-
-    fn leave(&mut self, hierarchy: &Hierarchy, part: u32, cluster: u32, lambda: f64) {
-        let mut open = vec![part];
-        while let Some(node) = open.pop() {
-            if hierarchy.is_sample(node) {
-                self.row_parent[node as usize] = cluster;
-                self.row_lambda[node as usize] = lambda;
+        let mut below = vec![0u64; m];
+        for (parent, child) in with_parents() {
+            below[parent as usize] += u64::from(clusters[child as usize].size);
+        }
+        for c in 0..m {
+            if let Some(split) = clusters[c].split {
+                stability[c] += (split - clusters[c].birth) * below[c] as f64;
             }
-            open.extend_from_slice(hierarchy.children(node));
+            own_starts[c + 1] += own_starts[c];
+        }
+        // From here on `count` is the place of a departure's next sample: what a sample asks for lies
+        // together.
+        let mut next = own_starts.clone();
+        for d in &mut all {
+            let place = &mut next[d.cluster as usize];
+            let count = std::mem::replace(&mut d.count, *place);
+            *place += count;
+        }
+        let n = of_row.len();
+        let (mut row_parent, mut row_lambda) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        let mut own_rows = vec![0; n];
+        for (row, departure) in (0..).zip(of_row) {
+            let Departure { lambda, cluster, count: place } = &mut all[departure as usize];
+            row_parent.push(*cluster);
+            row_lambda.push(*lambda);
+            own_rows[*place as usize] = row;
+            *place += 1;
+        }
+        Self {
+            clusters,
+            row_parent,
+            row_lambda,
+            root_distance,
+            child_starts,
+            children,
+            own_starts,
+            own_rows,
+            own_max,
+            stability,
+            jumps,
         }
     }
 
-    /// Lists the rows of each cluster; to be called when `row_parent` changed.
-    pub(crate) fn list_own_rows(&mut self) {
-        let mut starts = vec![0; self.clusters.len() + 1];
-        for &cluster in &self.row_parent {
-            starts[cluster as usize + 1] += 1;
-        }
-        for c in 0..self.clusters.len() {
-            starts[c + 1] += starts[c];
-        }
-        let mut next = starts.clone();
-        self.own_rows = vec![0; self.row_parent.len()];
-        for (row, &cluster) in self.row_parent.iter().enumerate() {
-            self.own_rows[next[cluster as usize]] = row as u32;
-            next[cluster as usize] += 1;
-        }
-        self.own_starts = starts;
+    /// Clusters it splits into, by id.
+    ///
+    /// # Panics
+    ///
+    /// If there is no cluster of that id.
+    #[must_use]
+    pub fn children(&self, cluster: u32) -> &[u32] {
+        let c = cluster as usize;
+        &self.children[self.child_starts[c] as usize..self.child_starts[c + 1] as usize]
     }
 
-    /// Samples that left the cluster itself, not one of its children.
+    /// Samples that left the cluster itself, not one of its children: the last to leave first, those that
+    /// left together by their number.
+    ///
+    /// # Panics
+    ///
+    /// If there is no cluster of that id.
     #[must_use]
     pub fn own_rows(&self, cluster: u32) -> &[u32] {
         let c = cluster as usize;
-        &self.own_rows[self.own_starts[c]..self.own_starts[c + 1]]
+        &self.own_rows[self.own_starts[c] as usize..self.own_starts[c + 1] as usize]
     }
 
     /// Largest lambda at which a sample or the split left the cluster itself.
-    pub(crate) fn own_max(&self, cluster: u32) -> f64 {
-        let rows = self.own_rows(cluster).iter().map(|&row| self.row_lambda[row as usize]);
-        rows.chain(self.clusters[cluster as usize].split).fold(0.0, f64::max)
+    ///
+    /// # Panics
+    ///
+    /// If there is no cluster of that id.
+    #[must_use]
+    pub fn own_max(&self, cluster: u32) -> f64 {
+        self.own_max[cluster as usize]
+    }
+
+    /// Excess of mass: (lambda at which a sample leaves - lambda of birth), summed over the samples.
+    ///
+    /// Summed over distinct lambda in ascending order, so the bits do not depend on the row order.
+    /// Infinite for a cluster with identical samples.
+    ///
+    /// # Panics
+    ///
+    /// If there is no cluster of that id.
+    #[must_use]
+    pub fn stability(&self, cluster: u32) -> f64 {
+        self.stability[cluster as usize]
     }
 
     /// Largest lambda below each cluster.
     pub(crate) fn subtree_max(&self) -> Vec<f64> {
-        let mut top: Vec<f64> = (0..self.clusters.len() as u32).map(|c| self.own_max(c)).collect();
+        let mut top = self.own_max.clone();
         for c in (1..top.len()).rev() {
             if let Some(parent) = self.clusters[c].parent {
                 top[parent as usize] = top[parent as usize].max(top[c]);
@@ -147,21 +175,30 @@ impl CondensedTree {
         top
     }
 
-    /// Summed over distinct lambda in ascending order, so the bits do not depend on the row order.
-    #[must_use]
-    pub fn stability(&self, cluster: u32) -> f64 {
-        let c = &self.clusters[cluster as usize];
-        let mut lambdas: Vec<f64> =
-            self.own_rows(cluster).iter().map(|&row| self.row_lambda[row as usize]).collect();
-        lambdas.sort_unstable_by(f64::total_cmp);
-        let mut sum = 0.0;
-        for equal in lambdas.chunk_by(|a, b| a == b) {
-            sum += (equal[0] - c.birth) * equal.len() as f64;
-        }
-        if let Some(split) = c.split {
-            let below: u64 = c.children.iter().map(|&k| u64::from(self.clusters[k as usize].size)).sum();
-            sum += (split - c.birth) * below as f64;
-        }
-        sum
+    /// The nearest cluster at or above `cluster` that was born below `lambda`; O(log depth).
+    pub(crate) fn holding(&self, cluster: u32, lambda: f64) -> u32 {
+        jump::climb(cluster, &self.jumps, |c| {
+            let at = &self.clusters[c as usize];
+            at.parent.filter(|_| at.birth >= lambda)
+        })
     }
+}
+
+/// Items by group, in the order they came: where each of `m` groups starts, and all items.
+fn grouped(m: usize, items: impl Iterator<Item = (u32, u32)> + Clone) -> (Vec<u32>, Vec<u32>) {
+    let mut starts = vec![0u32; m + 1];
+    for (group, _) in items.clone() {
+        starts[group as usize + 1] += 1;
+    }
+    for g in 0..m {
+        starts[g + 1] += starts[g];
+    }
+    let mut next = starts.clone();
+    let mut out = vec![0; starts[m] as usize];
+    for (group, item) in items {
+        let at = &mut next[group as usize];
+        out[*at as usize] = item;
+        *at += 1;
+    }
+    (starts, out)
 }

@@ -1,10 +1,16 @@
-use tsc_core::{ClusterId, Label};
+use tsc_core::{ClusterId, Label, Result};
+use tsc_neighbors::for_each_chunk;
 
 use super::condense::CondensedTree;
 use super::params::Selection;
 use super::select::select;
 
+/// Samples a thread takes at a time.
+const CHUNK: usize = 1 << 14;
+
 /// Labels and scores of the training samples, and what assigning new ones needs.
+///
+/// Memory: 36 B per sample and about 150 B per condensed cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extraction {
     tree: CondensedTree,
@@ -13,7 +19,6 @@ pub struct Extraction {
     holder: Vec<Option<u32>>,
     /// Lambda from which a sample belongs to the root, if the root is chosen.
     root_floor: Option<f64>,
-    own_max: Vec<f64>,
     subtree_max: Vec<f64>,
     /// Condensed cluster of each label.
     clusters: Vec<u32>,
@@ -26,8 +31,8 @@ pub struct Extraction {
 }
 
 impl Extraction {
-    pub(crate) fn new(tree: CondensedTree, selection: &Selection) -> Self {
-        let chosen = select(&tree, selection);
+    pub(crate) fn new(tree: CondensedTree, selection: &Selection) -> Result<Self> {
+        let chosen = select(&tree, selection)?;
         let m = tree.clusters.len();
         let n = tree.row_parent.len();
         let mut holder = vec![None; m];
@@ -38,7 +43,6 @@ impl Extraction {
         let root_floor = chosen[0]
             .then(|| if selection.epsilon > 0.0 { 1.0 / selection.epsilon } else { tree.own_max(0) });
         let mut out = Self {
-            own_max: (0..m as u32).map(|c| tree.own_max(c)).collect(),
             subtree_max: tree.subtree_max(),
             number: vec![None; m],
             tree,
@@ -47,14 +51,13 @@ impl Extraction {
             root_floor,
             clusters: Vec::new(),
             labels: Vec::with_capacity(n),
-            strengths: Vec::with_capacity(n),
-            outlier_scores: Vec::with_capacity(n),
+            strengths: Vec::new(),
+            outlier_scores: Vec::new(),
             persistence: Vec::new(),
             sizes: Vec::new(),
         };
         for row in 0..n {
-            let (parent, lambda) = (out.tree.row_parent[row], out.tree.row_lambda[row]);
-            let held = out.held(parent, lambda);
+            let held = out.held(out.tree.row_parent[row], out.tree.row_lambda[row]);
             // Numbered by smallest member sample.
             if let Some(c) = held.filter(|&c| out.number[c as usize].is_none()) {
                 out.number[c as usize] = Some(ClusterId(out.clusters.len() as u32));
@@ -66,10 +69,21 @@ impl Extraction {
                 out.sizes[id.0 as usize] += 1;
             }
             out.labels.push(label);
-            out.strengths.push(out.strength(held, lambda));
-            out.outlier_scores.push(out.outlier_score(parent, lambda));
         }
+        out.strengths = out.by_row(|parent, lambda| out.strength(out.held(parent, lambda), lambda));
+        out.outlier_scores = out.by_row(|parent, lambda| out.outlier_score(parent, lambda));
         out.persistence = out.persistences();
+        Ok(out)
+    }
+
+    /// A number for each sample, from the cluster it left and the lambda at which it did.
+    fn by_row(&self, value: impl Fn(u32, f64) -> f64 + Sync) -> Vec<f64> {
+        let (parents, lambdas) = (&self.tree.row_parent, &self.tree.row_lambda);
+        let mut out = vec![0.0; parents.len()];
+        for_each_chunk(&mut out, CHUNK, |first, out| {
+            let rows = parents[first..].iter().zip(&lambdas[first..]);
+            out.iter_mut().zip(rows).for_each(|(out, (&parent, &lambda))| *out = value(parent, lambda));
+        });
         out
     }
 
@@ -88,20 +102,31 @@ impl Extraction {
     /// The chosen cluster that holds a sample which left `cluster` at `lambda`.
     pub(crate) fn held(&self, cluster: u32, lambda: f64) -> Option<u32> {
         match self.root_floor {
-            Some(floor) => (lambda >= floor).then_some(0),
+            // Lambda 0: no finite distance joins the sample to any other.
+            Some(floor) => (lambda >= floor && lambda > 0.0).then_some(0),
             None => self.holder[cluster as usize],
         }
     }
 
+    /// Nearest chosen cluster at or above, whatever the density.
+    pub(crate) fn holder(&self, cluster: u32) -> Option<u32> {
+        self.holder[cluster as usize]
+    }
+
     /// A chosen cluster without a training sample has no number, so nothing is assigned to it.
     pub(crate) fn label(&self, held: Option<u32>) -> Label {
-        held.and_then(|c| self.number[c as usize]).map_or(Label::NOISE, Label::of)
+        held.map_or(Label::NOISE, |c| self.label_of(c))
+    }
+
+    /// Label of a condensed cluster itself; noise if it was not chosen.
+    pub(crate) fn label_of(&self, cluster: u32) -> Label {
+        self.number[cluster as usize].map_or(Label::NOISE, Label::of)
     }
 
     /// Share of the cluster's own largest lambda, 0..=1.
     pub(crate) fn strength(&self, held: Option<u32>, lambda: f64) -> f64 {
         let Some(c) = held else { return 0.0 };
-        let largest = self.own_max[c as usize];
+        let largest = self.tree.own_max(c);
         if largest == 0.0 || lambda.is_infinite() {
             1.0
         } else if largest.is_infinite() {
@@ -114,9 +139,9 @@ impl Extraction {
     /// GLOSH: how far `lambda` is below the densest sample under `cluster`, 0..=1.
     pub(crate) fn outlier_score(&self, cluster: u32, lambda: f64) -> f64 {
         let largest = self.subtree_max[cluster as usize];
-        if largest == 0.0 || lambda.is_infinite() {
+        if lambda.is_infinite() {
             0.0
-        } else if largest.is_infinite() {
+        } else if lambda == 0.0 || largest.is_infinite() {
             1.0
         } else {
             ((largest - lambda) / largest).max(0.0)
@@ -180,22 +205,30 @@ impl Extraction {
         &self.clusters
     }
 
-    pub(crate) fn own_max(&self, cluster: u32) -> f64 {
-        self.own_max[cluster as usize]
+    /// Training samples of each cluster by label, ascending.
+    #[must_use]
+    pub fn members(&self) -> Vec<Vec<u32>> {
+        let mut out: Vec<Vec<u32>> = self.sizes.iter().map(|&size| Vec::with_capacity(size)).collect();
+        for (label, row) in self.labels.iter().zip(0..) {
+            if let Some(id) = label.cluster() {
+                out[id.0 as usize].push(row);
+            }
+        }
+        out
     }
 
     /// Per label, the samples that leave each leaf below the cluster last, ascending.
+    #[doc(alias = "exemplars_")]
     #[must_use]
     pub fn exemplars(&self) -> Vec<Vec<u32>> {
         let one = |&cluster: &u32| {
             let (mut rows, mut open) = (Vec::new(), vec![cluster]);
             while let Some(c) = open.pop() {
-                let children = &self.tree.clusters[c as usize].children;
+                let children = self.tree.children(c);
                 open.extend_from_slice(children);
                 if children.is_empty() {
-                    let last = self.own_max(c);
-                    let own = self.tree.own_rows(c).iter().copied();
-                    rows.extend(own.filter(|&row| self.tree.row_lambda[row as usize] == last));
+                    let last = |&&row: &&u32| self.tree.row_lambda[row as usize] == self.tree.own_max(c);
+                    rows.extend(self.tree.own_rows(c).iter().take_while(last));
                 }
             }
             rows.sort_unstable();

@@ -1,46 +1,44 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tsc_core::{
-    ArtifactKind, ArtifactSink, ArtifactSource, Assignment, Features, FittedClusterer, Label, Load, Result,
-    Save, Stage, check_width, damaged,
+    ArtifactKind, ArtifactSink, ArtifactSource, Assignment, Error, ErrorKind, Features, FittedClusterer,
+    Label, Load, Result, Save, Stage, check_width, damaged,
 };
 use tsc_neighbors::{NeighborIndex, Scratch, for_each_chunk};
 
 use super::extract::Extraction;
-use super::membership::membership;
-use super::params::{HdbscanParams, Selection};
-use super::predict::{Attach, Detail};
+use super::membership::{Buffers, Memberships};
+use super::notes::FitNote;
+use super::params::{HdbscanParams, Prediction, Selection};
+use super::predict::{Attach, Attachment, Detail};
 use super::tree::ClusterTree;
-use super::wire;
+use super::{representatives, wire};
 use crate::error::ClusterError;
 
 /// Samples a thread takes at a time.
 const CHUNK: usize = 64;
 const FILE: &str = "model.postcard";
 
-/// Something the fit did otherwise than asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FitNote {
-    /// `min_samples` is more than the other samples there are.
-    MinSamplesClipped {
-        /// Neighbours asked for.
-        asked: usize,
-        /// Neighbours used.
-        used: usize,
-    },
-}
-
 /// Fitted clusters: training labels and scores, and the labels of new samples.
 ///
-/// A training sample given again gets its training label, strength and score, to the bit.
+/// With [`Prediction::Consistent`] a training sample given again gets its training label, strength and
+/// score, to the bit.
 #[derive(Clone, Debug)]
 pub struct FittedHdbscan {
     params: HdbscanParams,
     n_features: usize,
     tree: Arc<ClusterTree>,
     extraction: Extraction,
-    index: Option<Arc<NeighborIndex>>,
+    known: Option<Known>,
+    memberships: OnceLock<Arc<Memberships>>,
+}
+
+/// The training samples, kept for new ones.
+#[derive(Clone, Debug)]
+struct Known {
+    index: Arc<NeighborIndex>,
+    /// Core distances of hdbscan's own rule, where that is asked for.
+    reference_core: Option<Arc<[f64]>>,
 }
 
 impl FittedHdbscan {
@@ -50,9 +48,26 @@ impl FittedHdbscan {
         tree: Arc<ClusterTree>,
         index: Option<Arc<NeighborIndex>>,
     ) -> Result<Self> {
+        let known = index.filter(|_| params.prediction_data).map(|index| {
+            let reference_core = (params.prediction == Prediction::Hdbscan)
+                .then(|| index.kth_distances(params.asked_neighbors() - 1).into());
+            Known { index, reference_core }
+        });
+        Self::choose(params, n_features, tree, known)
+    }
+
+    fn choose(
+        params: HdbscanParams,
+        n_features: usize,
+        tree: Arc<ClusterTree>,
+        known: Option<Known>,
+    ) -> Result<Self> {
         let extraction = tree.extract(&params.selection())?;
-        let index = index.filter(|_| params.prediction_data);
-        Ok(Self { params, n_features, tree, extraction, index })
+        Ok(Self { params, n_features, tree, extraction, known, memberships: OnceLock::new() })
+    }
+
+    pub(crate) fn shared_tree(&self) -> &Arc<ClusterTree> {
+        &self.tree
     }
 
     /// The parameters it was fitted with.
@@ -73,14 +88,16 @@ impl FittedHdbscan {
         &self.extraction
     }
 
-    /// What the fit did otherwise than asked.
+    /// What the fit did otherwise than asked, and what is odd about its result.
     #[must_use]
     pub fn notes(&self) -> Vec<FitNote> {
-        let (asked, used) = (self.params.asked_neighbors(), self.params.neighbors(self.tree.n_samples()));
-        if asked == used { Vec::new() } else { vec![FitNote::MinSamplesClipped { asked, used }] }
+        let n = self.tree.n_samples();
+        let (asked, used) = (self.params.asked_neighbors(), self.params.neighbors(n));
+        let clipped = (asked != used).then_some(FitNote::MinSamplesClipped { asked, used });
+        clipped.into_iter().chain(FitNote::of_sizes(n, self.extraction.sizes())).collect()
     }
 
-    /// Other clusters from the same tree, without measuring a distance again.
+    /// Other clusters from the same tree, without measuring a distance again; shares tree and index.
     ///
     /// # Errors
     ///
@@ -88,13 +105,55 @@ impl FittedHdbscan {
     pub fn with_selection(&self, selection: Selection) -> Result<Self> {
         let mut params = self.params.clone();
         params.set_selection(selection);
-        Self::assemble(params, self.n_features, Arc::clone(&self.tree), self.index.clone())
+        Self::choose(params, self.n_features, Arc::clone(&self.tree), self.known.clone())
+    }
+
+    /// Mean of each cluster's samples, `(n_clusters, n_features)` row-major; the mean of the features
+    /// whatever the metric. O(n d).
+    ///
+    /// # Errors
+    ///
+    /// `Prediction` without prediction data.
+    pub fn centroids(&self) -> Result<Vec<f64>> {
+        let x = self.training_rows()?;
+        Ok(representatives::centroids(&self.extraction, x, |_| 1.0))
+    }
+
+    /// [`centroids`](Self::centroids) weighted by strength, as hdbscan's `weighted_cluster_centroid`.
+    ///
+    /// # Errors
+    ///
+    /// `Prediction` without prediction data.
+    #[doc(alias = "weighted_cluster_centroid")]
+    pub fn weighted_centroids(&self) -> Result<Vec<f64>> {
+        let x = self.training_rows()?;
+        Ok(representatives::centroids(&self.extraction, x, |row| self.extraction.strengths()[row]))
+    }
+
+    /// The sample of each cluster with the least sum of distances to its samples, the smaller row of two.
+    ///
+    /// O(size² d) time for a cluster, in parallel with feature `rayon`; memory O(size).
+    ///
+    /// # Errors
+    ///
+    /// `Prediction` without prediction data.
+    pub fn medoids(&self) -> Result<Vec<u32>> {
+        Ok(representatives::medoids(&self.extraction, self.training_rows()?, &self.params.metric))
+    }
+
+    fn training_rows(&self) -> Result<Features<'_>> {
+        Features::new(self.known()?.index.as_slice(), self.n_features)
+    }
+
+    fn known(&self) -> Result<&Known> {
+        Ok(self.known.as_ref().ok_or(ClusterError::NoPredictionData)?)
     }
 
     /// Label, strength, outlier score and nearest training sample of one row.
     ///
     /// Core distance of the row: to its `min_samples`-th nearest training sample. It joins the sample of
-    /// least mutual reachability and walks up the tree while clusters were born denser than it is.
+    /// least mutual reachability and walks up the tree while clusters were born denser than it is. A row
+    /// at distance 0 from a training sample is that sample. [`Prediction::Hdbscan`] does otherwise.
     ///
     /// # Errors
     ///
@@ -133,45 +192,70 @@ impl FittedHdbscan {
     ///
     /// As [`assign_detailed_into`](Self::assign_detailed_into).
     pub fn memberships(&self, x: Features<'_>) -> Result<Vec<f64>> {
-        let attach = self.checked(x)?;
-        let k = self.extraction.n_clusters();
-        let mut out = vec![0.0; x.n_samples() * k];
-        if k == 0 {
-            return Ok(out);
-        }
-        let exemplars = self.extraction.exemplars();
-        for_each_chunk(&mut out, CHUNK * k, |first, out| {
-            let mut scratch = Scratch::new();
-            for (i, out) in out.chunks_exact_mut(k).enumerate() {
-                self.membership(&attach, &exemplars, x.row(first / k + i), &mut scratch, out);
-            }
-        });
+        let mut out = vec![0.0; x.n_samples() * self.extraction.n_clusters()];
+        self.membership_into(x, &mut out)?;
         Ok(out)
     }
 
-    fn membership(
+    /// [`memberships`](Self::memberships) in a column of the caller's; a row costs O(n_clusters) beside the
+    /// search of its neighbours and of the nearest exemplar of each cluster. In parallel with feature
+    /// `rayon`. The first call makes an index of the exemplars.
+    ///
+    /// # Errors
+    ///
+    /// As [`assign_detailed_into`](Self::assign_detailed_into).
+    ///
+    /// # Panics
+    ///
+    /// If `out.len() != x.n_samples() * n_clusters`.
+    pub fn membership_into(&self, x: Features<'_>, out: &mut [f64]) -> Result<()> {
+        let attach = self.checked(x)?;
+        self.write_memberships(x, out, |row, scratch| attach.attach(x.row(row), scratch).expect(CHECKED))
+    }
+
+    /// Memberships of the training samples: what [`memberships`](Self::memberships) gives for them, to the
+    /// bit, without searching neighbours.
+    ///
+    /// # Errors
+    ///
+    /// `Prediction` without prediction data.
+    #[doc(alias = "all_points_membership_vectors")]
+    pub fn training_memberships(&self) -> Result<Vec<f64>> {
+        let x = self.training_rows()?;
+        let mut out = vec![0.0; x.n_samples() * self.extraction.n_clusters()];
+        self.write_memberships(x, &mut out, |row, _| self.extraction.at(row as u32))?;
+        Ok(out)
+    }
+
+    fn write_memberships(
         &self,
-        attach: &Attach<'_>,
-        exemplars: &[Vec<u32>],
-        row: &[f64],
-        scratch: &mut Scratch,
+        x: Features<'_>,
         out: &mut [f64],
-    ) {
-        let at = attach.attach(row, scratch).expect(CHECKED);
-        let nearest = |rows: &Vec<u32>| {
-            let distance = |&e: &u32| self.params.metric.distance(row, attach.index.row(e as usize));
-            rows.iter().map(distance).fold(f64::INFINITY, f64::min)
-        };
-        let to_exemplars: Vec<f64> = exemplars.iter().map(nearest).collect();
-        let row_lambda = self.extraction.condensed_tree().row_lambda[at.nearest as usize];
-        membership(&self.extraction, at.nearest, at.lambda.min(row_lambda), &to_exemplars, out);
+        attach: impl Fn(usize, &mut Scratch) -> Attachment + Sync,
+    ) -> Result<()> {
+        let k = self.extraction.n_clusters();
+        assert_eq!(out.len(), x.n_samples() * k, "one entry per sample and cluster");
+        if k == 0 {
+            return Ok(());
+        }
+        let index = &self.known()?.index;
+        let memberships = self
+            .memberships
+            .get_or_init(|| Arc::new(Memberships::new(&self.extraction, index, self.params.plan)));
+        for_each_chunk(out, CHUNK * k, |first, out| {
+            let mut buffers = Buffers::new(k);
+            for (row, out) in (first / k..).zip(out.chunks_exact_mut(k)) {
+                let at = attach(row, buffers.scratch());
+                memberships.write(&self.extraction, x.row(row), at, &mut buffers, out);
+            }
+        });
+        Ok(())
     }
 
     fn attach(&self) -> Result<Attach<'_>> {
-        let index = self.index.as_deref().ok_or(ClusterError::NoPredictionData)?;
-        let k = self.params.asked_neighbors().min(index.n_samples());
-        let core = self.tree.core_distances();
-        Ok(Attach { index, core, k, alpha: self.params.alpha, extraction: &self.extraction })
+        let Known { index, reference_core } = self.known()?;
+        let (rule, extraction) = (self.tree.rule(), &self.extraction);
+        Ok(Attach { index, rule, reference_core: reference_core.as_deref(), extraction })
     }
 
     fn checked(&self, x: Features<'_>) -> Result<Attach<'_>> {
@@ -218,15 +302,21 @@ impl Save for FittedHdbscan {
     }
 
     fn save(&self, sink: &mut dyn ArtifactSink) -> Result<()> {
-        let rows = self.index.as_ref().map(|index| index.as_slice());
+        let rows = self.known.as_ref().map(|known| known.index.as_slice());
         sink.put(FILE, &wire::encode(FILE, &self.params, self.n_features, rows, &self.tree)?)
     }
 }
 
 impl Load for FittedHdbscan {
-    const KIND: ArtifactKind = ArtifactKind { name: "hdbscan", version: 1 };
+    const KIND: ArtifactKind = ArtifactKind { name: "hdbscan", version: 2 };
 
-    fn load(_version: u32, source: &dyn ArtifactSource) -> Result<Self> {
+    fn load(version: u32, source: &dyn ArtifactSource) -> Result<Self> {
+        let ArtifactKind { name, version: own } = Self::KIND;
+        if version != own {
+            let message = format!("stored model is {name} v{version}, this build reads {name} v{own}");
+            return Err(Error::new(ErrorKind::Artifact, Stage::Storage, "TSC-ART-001", message)
+                .with_help("fit again, or load with the version that wrote the bundle"));
+        }
         let stored = wire::decode(FILE, &source.get(FILE)?)?;
         let index = match &stored.rows {
             Some(rows) => {
@@ -238,5 +328,6 @@ impl Load for FittedHdbscan {
             None => None,
         };
         Self::assemble(stored.params, stored.n_features, Arc::new(stored.tree), index)
+            .map_err(|e| damaged(FILE, e))
     }
 }

@@ -1,28 +1,37 @@
 //! HDBSCAN*, a file per step: core distances, spanning tree, hierarchy, condensed tree, selection, outputs.
 
 mod condense;
-mod core_distance;
+mod departures;
+mod disjoint_sets;
 mod distances;
+mod exactly;
+mod export;
 mod extract;
 mod fitted;
-mod hierarchy;
+mod jump;
 mod membership;
 mod mst;
+mod notes;
 mod params;
 mod predict;
+mod representatives;
 mod select;
 mod simplify;
+mod sweep;
 mod tree;
+mod validity;
 mod wire;
 
 use std::sync::Arc;
 
 pub use condense::{CondensedCluster, CondensedTree};
-pub use distances::Distances;
+pub use distances::{Distances, PairDistance};
+pub use export::{ClusterRow, CondensedRow, EdgeRow, ExportRow, LinkageRow, write_csv, write_json};
 pub use extract::Extraction;
-pub use fitted::{FitNote, FittedHdbscan};
+pub use fitted::FittedHdbscan;
 pub use mst::{Edge, Mst};
-pub use params::{Counts, HdbscanParams, Method, Selection};
+pub use notes::FitNote;
+pub use params::{Counts, HdbscanParams, Method, Prediction, Selection};
 pub use predict::Detail;
 pub use tree::ClusterTree;
 use tsc_core::{ArtifactSource, Clusterer, Features, Result, Stage, StoredKind, all_valid};
@@ -74,33 +83,47 @@ impl Hdbscan {
 
     /// The tree of samples that are known by their distances only.
     ///
-    /// The metric of the parameters is not used. Memory O(n) beside the matrix.
+    /// The metric of the parameters is not used. A matrix is read where it is, O(n²) time and O(n) memory
+    /// beside it; of pairs of samples up to `max_matrix_bytes` of distances are kept.
     ///
     /// # Errors
     ///
-    /// `InvalidData` naming the first cell that is negative, not finite, asymmetric beyond 1e-9 relative
-    /// or, on the diagonal, not 0; `Training` with fewer samples than `min_cluster_size`.
+    /// `InvalidData` naming the first cell or a pair that is negative, not finite, asymmetric beyond 1e-9
+    /// relative or, on the diagonal, not 0; `Training` with fewer samples than `min_cluster_size`.
+    #[doc(alias = "precomputed")]
     pub fn fit_distances(&self, distances: Distances<'_>) -> Result<ClusterTree> {
-        distances.check()?;
-        let n = distances.n_samples();
-        self.params.check_samples(n)?;
-        let core = core_distance::of_distances(&distances, self.params.neighbors(n));
-        let mst = mst::prim(&mut distances.rows(), &core, self.params.alpha);
-        Ok(ClusterTree::new(core, mst))
+        let (core, mst) = distances.measure(&self.params)?;
+        Ok(ClusterTree::new(&self.params, core, mst))
     }
+
+    /// The tree of a minimum spanning tree that was found elsewhere, with the core distances and weights
+    /// of these parameters. Edges come in any order; an infinite one joins groups that nothing else does.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` if the edges do not span the samples, or a number is negative or NaN; `Training` with
+    /// fewer samples than `min_cluster_size`.
+    pub fn fit_edges(&self, core_distances: Vec<f64>, edges: Vec<Edge>) -> Result<ClusterTree> {
+        self.params.check_samples(core_distances.len())?;
+        tree::check_spanning(&core_distances, &edges)?;
+        let ordered = edges.into_iter().map(|e| Edge { a: e.a.min(e.b), b: e.a.max(e.b), ..e }).collect();
+        Ok(ClusterTree::new(&self.params, core_distances, Mst::from_edges(ordered)))
+    }
+}
+
+/// Core distances and spanning tree of the rows that `index` holds.
+fn measure(index: &NeighborIndex, params: &HdbscanParams) -> ClusterTree {
+    let tree = index.spanning_tree(params.neighbors(index.n_samples()), params.alpha);
+    ClusterTree::new(params, tree.core_distances, Mst::from_edges(tree.edges))
 }
 
 impl Clusterer for Hdbscan {
     type Fitted = FittedHdbscan;
 
     fn fit(&self, x: Features<'_>) -> Result<FittedHdbscan> {
-        let n = x.n_samples();
-        self.params.check_samples(n)?;
+        self.params.check_samples(x.n_samples())?;
         let index = NeighborIndex::build(x, &self.params.metric, self.params.plan)?;
-        let core = index.kth_distances(self.params.neighbors(n));
-        let mut rows = mst::FeatureRows::new(x, &self.params.metric)?;
-        let mst = mst::prim(&mut rows, &core, self.params.alpha);
-        let tree = ClusterTree::new(core, mst);
+        let tree = measure(&index, &self.params);
         FittedHdbscan::assemble(self.params.clone(), x.n_features(), Arc::new(tree), Some(Arc::new(index)))
     }
 

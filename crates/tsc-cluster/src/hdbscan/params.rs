@@ -41,10 +41,21 @@ pub struct HdbscanParams {
     /// Whether all samples may form the one cluster, default false. Combine with an epsilon: without
     /// one only the densest samples belong.
     pub allow_single_cluster: bool,
+    /// Exactly this many clusters, those of largest total stability; default none. Takes the place of
+    /// `eom`, within the same limits. Fewer available is an error that names how many there are.
+    ///
+    /// With an epsilon it chooses among the clusters that the epsilon would leave as they are, so the
+    /// number holds; the root is among them only with `allow_single_cluster`.
+    pub n_clusters: Option<usize>,
     /// Whether the fitted clusters keep the samples, which assigning new ones needs; default true.
     pub prediction_data: bool,
+    /// How new samples are assigned, default `consistent`.
+    pub prediction: Prediction,
     /// Neighbour search; never changes a result.
     pub plan: Plan,
+    /// Bytes that distances between pairs may take while they are kept, default 1 GiB. With fewer, a pair
+    /// may be measured again; never changes a result. For [`Distances::Pairs`](super::Distances) only.
+    pub max_matrix_bytes: usize,
 }
 
 impl Default for HdbscanParams {
@@ -61,8 +72,11 @@ impl Default for HdbscanParams {
             cluster_selection_persistence: 0.0,
             max_cluster_size: None,
             allow_single_cluster: false,
+            n_clusters: None,
             prediction_data: true,
+            prediction: Prediction::Consistent,
             plan: Plan::Auto,
+            max_matrix_bytes: 1 << 30,
         }
     }
 }
@@ -89,6 +103,20 @@ pub enum Method {
     Leaf,
 }
 
+/// How new samples are assigned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prediction {
+    /// By the rule that made the tree, so a training sample given again gets its training label.
+    #[default]
+    Consistent,
+    /// As hdbscan's `approximate_predict`, of which that does not hold: one neighbour less for the core
+    /// distance of training samples, one more for the new one, the nearest 2 `min_samples` as candidates,
+    /// and no alpha. Labels and strengths only; memberships stay as they are.
+    #[doc(alias = "approximate_predict")]
+    Hdbscan,
+}
+
 /// The part of [`HdbscanParams`] that chooses clusters from a finished tree.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selection {
@@ -106,6 +134,14 @@ pub struct Selection {
     pub max_cluster_size: Option<usize>,
     /// See [`HdbscanParams::allow_single_cluster`].
     pub allow_single_cluster: bool,
+    /// See [`HdbscanParams::n_clusters`].
+    pub n_clusters: Option<usize>,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        HdbscanParams::default().selection()
+    }
 }
 
 impl Selection {
@@ -134,11 +170,39 @@ impl Selection {
             let message = format!("is {max}, must be at least min_cluster_size {}", self.min_cluster_size);
             add("max_cluster_size", message);
         }
+        match self.n_clusters {
+            Some(0) => add("n_clusters", "is 0, must be at least 1".into()),
+            Some(n) if self.method == Method::Leaf => {
+                let message =
+                    format!("is {n}, cannot be combined with cluster_selection_method leaf, only eom");
+                add("n_clusters", message);
+            }
+            _ => {}
+        }
         out
     }
 }
 
 impl HdbscanParams {
+    /// A start for data of unknown structure: `min_cluster_size` = 0.4 √`n_samples`, at least 5, and
+    /// `min_samples` the same.
+    ///
+    /// So the smallest group that counts grows slower than the data. On the mixtures of `tsc-testing`, 20
+    /// groups in 2 and 5 features, 1,000 to 8,000 samples, it comes within 0.02 of the best adjusted Rand
+    /// index that any size from 5 to √n gives; on 300 samples, groups of 14, within 0.08. 4,000 samples
+    /// get 25. Where the number of groups or their least size is known, that says more.
+    ///
+    /// ```
+    /// # use tsc_cluster::HdbscanParams;
+    /// assert_eq!(HdbscanParams::suggested(4000).min_cluster_size, 25);
+    /// assert_eq!(HdbscanParams::suggested(100).min_cluster_size, 5);
+    /// ```
+    #[must_use]
+    pub fn suggested(n_samples: usize) -> Self {
+        let min_cluster_size = (0.4 * (n_samples as f64).sqrt()).round() as usize;
+        Self { min_cluster_size: min_cluster_size.max(5), min_samples: None, ..Self::default() }
+    }
+
     /// All violations, sorted by key; empty if the parameters can be used.
     #[must_use]
     pub fn check(&self) -> Vec<Violation> {
@@ -171,6 +235,7 @@ impl HdbscanParams {
             persistence: self.cluster_selection_persistence,
             max_cluster_size: self.max_cluster_size,
             allow_single_cluster: self.allow_single_cluster,
+            n_clusters: self.n_clusters,
         }
     }
 
@@ -182,6 +247,7 @@ impl HdbscanParams {
         self.cluster_selection_persistence = selection.persistence;
         self.max_cluster_size = selection.max_cluster_size;
         self.allow_single_cluster = selection.allow_single_cluster;
+        self.n_clusters = selection.n_clusters;
     }
 
     /// Other samples that make a core distance, as asked for.

@@ -31,58 +31,121 @@ pub(crate) struct Attachment {
     pub(crate) lambda: f64,
 }
 
-/// Training samples as new samples see them.
-pub(crate) struct Attach<'a> {
-    pub(crate) index: &'a NeighborIndex,
-    pub(crate) core: &'a [f64],
-    pub(crate) k: usize,
-    pub(crate) alpha: f64,
-    pub(crate) extraction: &'a Extraction,
-}
+impl Extraction {
+    /// At a training sample: where that one is.
+    pub(crate) fn at(&self, row: u32) -> Attachment {
+        let tree = self.condensed_tree();
+        let (cluster, lambda) = (tree.row_parent[row as usize], tree.row_lambda[row as usize]);
+        Attachment { nearest: row, cluster, lambda }
+    }
 
-impl Attach<'_> {
-    pub(crate) fn detail(&self, row: &[f64], scratch: &mut Scratch) -> Result<Detail> {
-        let at = self.attach(row, scratch)?;
-        let held = self.extraction.held(at.cluster, at.lambda);
-        let tree = self.extraction.condensed_tree();
+    /// At density `lambda` beside training sample `nearest`: up the tree while clusters were born at or
+    /// above that density, unless the training sample left its cluster before.
+    fn beside(&self, nearest: u32, lambda: f64) -> Attachment {
+        let at = self.at(nearest);
+        let cluster =
+            if at.lambda > lambda { self.condensed_tree().holding(at.cluster, lambda) } else { at.cluster };
+        Attachment { nearest, cluster, lambda }
+    }
+
+    fn detail(&self, at: Attachment, held: Option<u32>) -> Detail {
+        let tree = self.condensed_tree();
         let nearest = at.nearest as usize;
         let leaves = if at.cluster == tree.row_parent[nearest] {
             at.lambda.min(tree.row_lambda[nearest])
         } else {
             at.lambda
         };
-        let label = self.extraction.label(held);
-        Ok(Detail {
+        let label = self.label(held);
+        Detail {
             label,
-            strength: if label.is_noise() { 0.0 } else { self.extraction.strength(held, at.lambda) },
-            outlier_score: self.extraction.outlier_score(at.cluster, leaves),
+            strength: if label.is_noise() { 0.0 } else { self.strength(held, at.lambda) },
+            outlier_score: self.outlier_score(at.cluster, leaves),
             nearest: at.nearest,
-        })
+        }
+    }
+}
+
+/// The rule of assignment: training samples attract by their core distance, `k` neighbours make that of
+/// a new sample.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule<'a> {
+    pub(crate) core: &'a [f64],
+    pub(crate) k: usize,
+    pub(crate) alpha: f64,
+}
+
+impl Rule<'_> {
+    fn link(&self, row: u32, distance: f64, own_core: f64) -> Link {
+        let core = self.core[row as usize];
+        Link { weight: (distance / self.alpha).max(core).max(own_core), distance, core, row }
+    }
+
+    /// Training sample of least mutual reachability; ties: nearer, denser, smaller.
+    fn lightest(&self, near: impl Iterator<Item = (u32, f64)>, own_core: f64) -> Option<Link> {
+        near.map(|(row, distance)| self.link(row, distance, own_core)).min_by(Link::order)
+    }
+
+    /// From the distances of a sample to all training samples, at least one. O(n).
+    pub(crate) fn assign_distances(&self, e: &Extraction, to_training: &[f64]) -> Detail {
+        if let Some(same) = to_training.iter().position(|&d| d == 0.0) {
+            let at = e.at(same as u32);
+            return e.detail(at, e.held(at.cluster, at.lambda));
+        }
+        let mut sorted = to_training.to_vec();
+        let kth = self.k.clamp(1, sorted.len()) - 1;
+        let own_core = *sorted.select_nth_unstable_by(kth, f64::total_cmp).1;
+        let all = (0..).zip(to_training.iter().copied());
+        let best = self.lightest(all, own_core).expect("there is at least one training sample");
+        let at = e.beside(best.row, 1.0 / best.weight);
+        e.detail(at, e.held(at.cluster, at.lambda))
+    }
+}
+
+/// Training samples as new samples see them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attach<'a> {
+    pub(crate) index: &'a NeighborIndex,
+    pub(crate) rule: Rule<'a>,
+    /// Core distances of hdbscan's own rule, if that is asked for.
+    pub(crate) reference_core: Option<&'a [f64]>,
+    pub(crate) extraction: &'a Extraction,
+}
+
+impl Attach<'_> {
+    pub(crate) fn detail(&self, row: &[f64], scratch: &mut Scratch) -> Result<Detail> {
+        let e = self.extraction;
+        if let Some(core) = self.reference_core {
+            let at = self.attach_as_reference(core, row, scratch)?;
+            return Ok(e.detail(at, e.holder(at.cluster)));
+        }
+        let at = self.attach(row, scratch)?;
+        Ok(e.detail(at, e.held(at.cluster, at.lambda)))
     }
 
     pub(crate) fn attach(&self, row: &[f64], scratch: &mut Scratch) -> Result<Attachment> {
-        let tree = self.extraction.condensed_tree();
-        let near = self.index.query_one(row, self.k, scratch)?;
-        let (first, core_row) = (near[0], near[near.len() - 1].distance);
+        let near = self.index.query_one(row, self.rule.k, scratch)?;
+        let (first, own_core) = (near[0], near[near.len() - 1].distance);
         if first.distance == 0.0 {
-            let same = self.equal_row(row, first.row, scratch)?;
-            let (cluster, lambda) = (tree.row_parent[same as usize], tree.row_lambda[same as usize]);
-            return Ok(Attachment { nearest: same, cluster, lambda });
+            return Ok(self.extraction.at(self.equal_row(row, first.row, scratch)?));
         }
-        let best = self.lightest(near, core_row).expect("an index holds at least one row");
+        let best = self.lightest(near, own_core).expect("an index holds at least one row");
         // No weight is below the sample's own core distance, and rows outside the list are not nearer.
-        let settled = best.weight == core_row && best.distance < core_row;
-        let best = if settled { best } else { self.lightest_within(row, core_row, best, scratch)? };
-        let lambda = 1.0 / best.weight;
-        let mut cluster = tree.row_parent[best.row as usize];
-        if tree.row_lambda[best.row as usize] > lambda {
-            while let (Some(parent), true) =
-                (tree.clusters[cluster as usize].parent, tree.clusters[cluster as usize].birth >= lambda)
-            {
-                cluster = parent;
-            }
-        }
-        Ok(Attachment { nearest: best.row, cluster, lambda })
+        let settled = best.weight == own_core && best.distance < own_core;
+        let best = if settled { best } else { self.lightest_within(row, own_core, best, scratch)? };
+        Ok(self.extraction.beside(best.row, 1.0 / best.weight))
+    }
+
+    /// `approximate_predict` of hdbscan 0.8: one neighbour less for training samples, one more for the new
+    /// one, twice as many candidates, no alpha, and no rule for a sample that is known.
+    fn attach_as_reference(&self, core: &[f64], row: &[f64], scratch: &mut Scratch) -> Result<Attachment> {
+        let near = self.index.query_one(row, self.rule.k.saturating_mul(2), scratch)?;
+        let own_core = near[self.rule.k.min(near.len() - 1)].distance;
+        let weight = |n: &Neighbor| n.distance.max(core[n.row as usize]).max(own_core);
+        let best = near.iter().min_by(|a, b| weight(a).total_cmp(&weight(b)));
+        let best = best.expect("an index holds at least one row");
+        let weight = weight(best);
+        Ok(self.extraction.beside(best.row, if weight > 0.0 { 1.0 / weight } else { f64::MAX }))
     }
 
     /// Different rows can be at distance 0 when their squares underflow; the equal one decides.
@@ -94,26 +157,20 @@ impl Attach<'_> {
         Ok(zeros.iter().map(|n| n.row).find(|&r| self.index.row(r as usize) == row).unwrap_or(first))
     }
 
-    /// Training sample of least mutual reachability; ties: nearer, denser, smaller.
-    fn lightest(&self, near: &[Neighbor], core_row: f64) -> Option<Link> {
-        let link = |n: &Neighbor| {
-            let core = self.core[n.row as usize];
-            let weight = (n.distance / self.alpha).max(core).max(core_row);
-            Link { weight, distance: n.distance, core, row: n.row }
-        };
-        near.iter().map(link).min_by(Link::order)
+    fn lightest(&self, near: &[Neighbor], own_core: f64) -> Option<Link> {
+        self.rule.lightest(near.iter().map(|n| (n.row, n.distance)), own_core)
     }
 
     /// The same among all rows that can weigh as little as `best`.
-    fn lightest_within(&self, row: &[f64], core_row: f64, best: Link, scratch: &mut Scratch) -> Result<Link> {
-        let radius = best.weight * self.alpha * (1.0 + 4.0 * f64::EPSILON);
+    fn lightest_within(&self, row: &[f64], own_core: f64, best: Link, scratch: &mut Scratch) -> Result<Link> {
+        let radius = best.weight * self.rule.alpha * (1.0 + 4.0 * f64::EPSILON);
         let within = self.index.within_one(row, radius, scratch)?;
-        Ok(self.lightest(within, core_row).unwrap_or(best))
+        Ok(self.lightest(within, own_core).unwrap_or(best))
     }
 }
 
 /// A candidate edge from a new sample.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Link {
     weight: f64,
     distance: f64,

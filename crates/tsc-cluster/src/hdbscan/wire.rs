@@ -1,29 +1,30 @@
-//! Stored form, version 1: what was measured. Everything chosen from it is chosen again on load.
+//! Stored form, version 2: what was measured. Everything chosen from it is chosen again on load.
+//!
+//! The rows, and for each at most 26 B: core distance, edge of the spanning tree.
 
 use serde::{Deserialize, Serialize};
 use tsc_core::{Features, Result, damaged};
 use tsc_neighbors::{Metric, Plan};
 
-use super::hierarchy::DisjointSets;
 use super::mst::{Edge, Mst};
-use super::params::{Counts, HdbscanParams, Method};
-use super::tree::ClusterTree;
+use super::params::{Counts, HdbscanParams, Method, Prediction};
+use super::tree::{ClusterTree, check_spanning};
 
 #[derive(Serialize, Deserialize)]
-struct ModelV1 {
-    params: ParamsV1,
+struct ModelV2<Column> {
+    params: ParamsV2,
     n_features: u64,
-    rows: Option<Vec<f64>>,
-    core_distances: Vec<f64>,
+    rows: Option<Column>,
+    core_distances: Column,
     edges: Vec<(u32, u32, f64)>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ParamsV1 {
+struct ParamsV2 {
     min_cluster_size: u64,
     min_samples: Option<u64>,
     counts_self: bool,
-    metric: MetricV1,
+    metric: MetricV2,
     alpha: f64,
     leaf: bool,
     epsilon: f64,
@@ -31,11 +32,14 @@ struct ParamsV1 {
     persistence: f64,
     max_cluster_size: Option<u64>,
     allow_single_cluster: bool,
-    plan: PlanV1,
+    n_clusters: Option<u64>,
+    predicts_as_hdbscan: bool,
+    plan: PlanV2,
+    max_matrix_bytes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
-enum MetricV1 {
+enum MetricV2 {
     Euclidean,
     Manhattan,
     Chebyshev,
@@ -45,7 +49,7 @@ enum MetricV1 {
 }
 
 #[derive(Serialize, Deserialize)]
-enum PlanV1 {
+enum PlanV2 {
     Auto,
     KdTree,
     Tiled,
@@ -65,29 +69,30 @@ pub(crate) fn encode(
     rows: Option<&[f64]>,
     tree: &ClusterTree,
 ) -> Result<Vec<u8>> {
-    let model = ModelV1 {
+    let model = ModelV2 {
         params: store_params(params).ok_or_else(|| damaged(file, "its metric or plan has no stored form"))?,
         n_features: n_features as u64,
-        rows: rows.map(<[f64]>::to_vec),
-        core_distances: tree.core_distances().to_vec(),
+        rows,
+        core_distances: tree.core_distances(),
         edges: tree.mst().edges().iter().map(|e| (e.a, e.b, e.weight)).collect(),
     };
     postcard::to_stdvec(&model).map_err(|e| damaged(file, e))
 }
 
 pub(crate) fn decode(file: &str, bytes: &[u8]) -> Result<Stored> {
-    let (model, rest) = postcard::take_from_bytes::<ModelV1>(bytes).map_err(|e| damaged(file, e))?;
+    let (model, rest) =
+        postcard::take_from_bytes::<ModelV2<Vec<f64>>>(bytes).map_err(|e| damaged(file, e))?;
     if !rest.is_empty() {
         return Err(damaged(file, format!("{} bytes follow the model", rest.len())));
     }
     let fits =
         |v: u64| usize::try_from(v).map_err(|_| damaged(file, "a number is too large for this machine"));
-    let params = read_params(&model, fits)?;
+    let params = read_params(&model.params, model.rows.is_some(), fits)?;
     if let Some(violation) = params.check().first() {
         return Err(damaged(file, violation));
     }
     let n = model.core_distances.len();
-    if n < params.min_cluster_size || u32::try_from(n).is_err() {
+    if n < params.min_cluster_size {
         return Err(damaged(
             file,
             format!("{n} core distances, min_cluster_size {}", params.min_cluster_size),
@@ -103,38 +108,29 @@ pub(crate) fn decode(file: &str, bytes: &[u8]) -> Result<Stored> {
         }
         Features::new(rows, n_features).map_err(|e| damaged(file, e))?;
     }
-    let distance = |d: f64| d >= 0.0 && d.is_finite();
-    if !model.core_distances.iter().all(|&d| distance(d)) {
-        return Err(damaged(file, "a core distance is negative or not finite"));
+    let edges: Vec<Edge> = model.edges.iter().map(|&(a, b, weight)| Edge { a, b, weight }).collect();
+    check_spanning(&model.core_distances, &edges).map_err(|e| damaged(file, e))?;
+    let measured = model.core_distances.iter().copied().chain(edges.iter().map(|e| e.weight));
+    if measured.into_iter().any(f64::is_infinite) {
+        return Err(damaged(file, "a distance is infinite"));
     }
-    let mut sets = DisjointSets::new(n);
-    for &(a, b, weight) in &model.edges {
-        let inside = (a as usize) < n && (b as usize) < n;
-        if !inside || !distance(weight) || !sets.join(a, b) {
-            return Err(damaged(file, format!("edge {a} - {b} does not belong to a spanning tree")));
-        }
-    }
-    if model.edges.len() + 1 != n {
-        return Err(damaged(file, format!("{} edges do not span {n} samples", model.edges.len())));
-    }
-    let edges = model.edges.iter().map(|&(a, b, weight)| Edge { a, b, weight }).collect();
-    let tree = ClusterTree::new(model.core_distances, Mst::from_edges(edges));
+    let tree = ClusterTree::new(&params, model.core_distances, Mst::from_edges(edges));
     Ok(Stored { params, n_features, rows: model.rows, tree })
 }
 
 /// `None` for a variant added to the core type without a stored form.
-fn store_params(p: &HdbscanParams) -> Option<ParamsV1> {
-    Some(ParamsV1 {
+fn store_params(p: &HdbscanParams) -> Option<ParamsV2> {
+    Some(ParamsV2 {
         min_cluster_size: p.min_cluster_size as u64,
         min_samples: p.min_samples.map(|v| v as u64),
         counts_self: p.min_samples_counts == Counts::OthersAndSelf,
         metric: match p.metric {
-            Metric::Euclidean => MetricV1::Euclidean,
-            Metric::Manhattan => MetricV1::Manhattan,
-            Metric::Chebyshev => MetricV1::Chebyshev,
-            Metric::Minkowski(power) => MetricV1::Minkowski(power),
-            Metric::Cosine => MetricV1::Cosine,
-            Metric::Haversine => MetricV1::Haversine,
+            Metric::Euclidean => MetricV2::Euclidean,
+            Metric::Manhattan => MetricV2::Manhattan,
+            Metric::Chebyshev => MetricV2::Chebyshev,
+            Metric::Minkowski(power) => MetricV2::Minkowski(power),
+            Metric::Cosine => MetricV2::Cosine,
+            Metric::Haversine => MetricV2::Haversine,
             _ => return None,
         },
         alpha: p.alpha,
@@ -144,28 +140,34 @@ fn store_params(p: &HdbscanParams) -> Option<ParamsV1> {
         persistence: p.cluster_selection_persistence,
         max_cluster_size: p.max_cluster_size.map(|v| v as u64),
         allow_single_cluster: p.allow_single_cluster,
+        n_clusters: p.n_clusters.map(|v| v as u64),
+        predicts_as_hdbscan: p.prediction == Prediction::Hdbscan,
         plan: match p.plan {
-            Plan::Auto => PlanV1::Auto,
-            Plan::KdTree => PlanV1::KdTree,
-            Plan::Tiled => PlanV1::Tiled,
+            Plan::Auto => PlanV2::Auto,
+            Plan::KdTree => PlanV2::KdTree,
+            Plan::Tiled => PlanV2::Tiled,
             _ => return None,
         },
+        max_matrix_bytes: p.max_matrix_bytes as u64,
     })
 }
 
-fn read_params(model: &ModelV1, fits: impl Fn(u64) -> Result<usize>) -> Result<HdbscanParams> {
-    let p = &model.params;
+fn read_params(
+    p: &ParamsV2,
+    prediction_data: bool,
+    fits: impl Fn(u64) -> Result<usize>,
+) -> Result<HdbscanParams> {
     Ok(HdbscanParams {
         min_cluster_size: fits(p.min_cluster_size)?,
         min_samples: p.min_samples.map(&fits).transpose()?,
         min_samples_counts: if p.counts_self { Counts::OthersAndSelf } else { Counts::Others },
         metric: match p.metric {
-            MetricV1::Euclidean => Metric::Euclidean,
-            MetricV1::Manhattan => Metric::Manhattan,
-            MetricV1::Chebyshev => Metric::Chebyshev,
-            MetricV1::Minkowski(power) => Metric::Minkowski(power),
-            MetricV1::Cosine => Metric::Cosine,
-            MetricV1::Haversine => Metric::Haversine,
+            MetricV2::Euclidean => Metric::Euclidean,
+            MetricV2::Manhattan => Metric::Manhattan,
+            MetricV2::Chebyshev => Metric::Chebyshev,
+            MetricV2::Minkowski(power) => Metric::Minkowski(power),
+            MetricV2::Cosine => Metric::Cosine,
+            MetricV2::Haversine => Metric::Haversine,
         },
         alpha: p.alpha,
         cluster_selection_method: if p.leaf { Method::Leaf } else { Method::Eom },
@@ -174,11 +176,14 @@ fn read_params(model: &ModelV1, fits: impl Fn(u64) -> Result<usize>) -> Result<H
         cluster_selection_persistence: p.persistence,
         max_cluster_size: p.max_cluster_size.map(&fits).transpose()?,
         allow_single_cluster: p.allow_single_cluster,
-        prediction_data: model.rows.is_some(),
+        n_clusters: p.n_clusters.map(&fits).transpose()?,
+        prediction_data,
+        prediction: if p.predicts_as_hdbscan { Prediction::Hdbscan } else { Prediction::Consistent },
+        max_matrix_bytes: usize::try_from(p.max_matrix_bytes).unwrap_or(usize::MAX),
         plan: match p.plan {
-            PlanV1::Auto => Plan::Auto,
-            PlanV1::KdTree => Plan::KdTree,
-            PlanV1::Tiled => Plan::Tiled,
+            PlanV2::Auto => Plan::Auto,
+            PlanV2::KdTree => Plan::KdTree,
+            PlanV2::Tiled => Plan::Tiled,
         },
     })
 }
