@@ -70,7 +70,7 @@ impl Steps {
 }
 
 #[expect(clippy::disallowed_methods, reason = "xtask measures its own steps")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

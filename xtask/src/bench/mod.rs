@@ -22,6 +22,7 @@ use crate::{
     exit::stop,
     json::Json,
     setup::{Host, Source, venv},
+    steps::now,
     workspace::{cargo, root, shell, tool_dir},
 };
 
@@ -53,9 +54,11 @@ fn clustering(options: &Options) -> Result<()> {
 
     let mut rows = Vec::new();
     for case in &chosen {
+        let start = now();
         let runs = lab.run(case)?;
         let outcomes = outcomes(case, &runs);
         print!("{}", document::table(&outcomes));
+        println!("  {:.0} s for this case", start.elapsed().as_secs_f64());
         rows.extend(outcomes);
     }
     let text = section(&about, &rows, options.case.as_deref());
