@@ -39,6 +39,17 @@ pub(crate) enum ClusterError {
     Spread { feature: usize },
     #[error("{labels} labels for {n_samples} samples")]
     LabelCount { labels: usize, n_samples: usize },
+    #[error("the range of feature {feature} makes squared distances overflow")]
+    Range { feature: usize },
+    #[cfg(feature = "linfa")]
+    #[error("{n_clusters} clusters are more than the {n_samples} samples")]
+    TooManyClusters { n_clusters: usize, n_samples: usize },
+    #[cfg(feature = "linfa")]
+    #[error("{method} did not converge in {max_iter} iterations")]
+    NoConvergence { method: &'static str, max_iter: u64 },
+    #[cfg(feature = "linfa")]
+    #[error("{method} cannot be fitted: {problem}")]
+    CannotFit { method: &'static str, problem: &'static str },
 }
 
 impl From<ClusterError> for tsc_core::Error {
@@ -107,6 +118,30 @@ impl From<ClusterError> for tsc_core::Error {
             E::LabelCount { .. } => {
                 (InvalidData, Stage::Clustering, "TSC-CLU-009", "pass one label per sample")
             }
+            E::Range { .. } => (
+                InvalidData,
+                Stage::Clustering,
+                "TSC-CLU-020",
+                "scale the features before measuring distances",
+            ),
+            #[cfg(feature = "linfa")]
+            E::TooManyClusters { .. } => {
+                (Training, Stage::Clustering, "TSC-CLU-021", "add samples or ask for fewer clusters")
+            }
+            #[cfg(feature = "linfa")]
+            E::NoConvergence { .. } => (
+                Training,
+                Stage::Clustering,
+                "TSC-CLU-022",
+                "raise max_iter or tol, or standardise the features",
+            ),
+            #[cfg(feature = "linfa")]
+            E::CannotFit { .. } => (
+                Training,
+                Stage::Clustering,
+                "TSC-CLU-023",
+                "ask for fewer components, raise reg_covar, or clip outliers",
+            ),
         };
         tsc_core::Error::typed(kind, stage, code, error).with_help(help)
     }

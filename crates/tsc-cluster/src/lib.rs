@@ -1,14 +1,20 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "petal")]
+#[cfg(any(feature = "linfa", feature = "petal"))]
 mod adapter;
 mod error;
 mod hdbscan;
 mod quality;
+mod range;
 mod scaler;
 mod view;
 
+#[cfg(feature = "linfa")]
+pub use adapter::{
+    Dbscan, DbscanParams, FittedDbscan, FittedGaussianMixture, FittedKMeans, GaussianMixture,
+    GaussianMixtureParams, KMeans, KMeansParams,
+};
 #[cfg(feature = "petal")]
 pub use adapter::{FittedPetal, PetalHdbscan, PetalParams};
 pub use hdbscan::{
@@ -16,10 +22,14 @@ pub use hdbscan::{
     EdgeRow, ExportRow, Extraction, FitNote, FittedHdbscan, Hdbscan, HdbscanParams, LinkageRow, Method, Mst,
     PairDistance, Prediction, Selection, write_csv, write_json,
 };
-pub use quality::{Quality, QualityParams, dbcv, quality};
+pub use quality::{
+    Quality, QualityParams, adjusted_mutual_information, adjusted_rand_index, dbcv, quality,
+    relative_validity,
+};
 pub use scaler::{Scaler, StandardScaler};
 pub use tsc_core::{
-    Assignment, Clusterer, ClustererExt, Error, Features, FittedClusterer, FittedClustererExt, Label, Result,
+    Assignment, Clusterer, ClustererExt, Error, Features, FittedClusterer, FittedClustererExt, Label,
+    MaxDistance, Result,
 };
 pub use tsc_neighbors::{Metric, Plan, Scratch};
 pub use view::{ClusterView, Projection, Reduce, ViewParams};

@@ -1,3 +1,4 @@
+use serde::{Deserialize, Serialize};
 use tsc_core::{Features, Result, Stage, check_width};
 
 use crate::error::ClusterError;
@@ -64,11 +65,48 @@ impl StandardScaler {
 }
 
 /// Mean and scale of each feature.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Written as JSON by serde, and read back to the same bits.
+///
+/// # Examples
+///
+/// ```
+/// use tsc_cluster::{Features, Scaler, StandardScaler};
+/// let scaler = StandardScaler::fit(Features::new(&[1.0, 3.0], 1)?)?;
+/// let json = serde_json::to_string(&scaler).unwrap();
+/// assert_eq!(json, r#"{"mean":[2.0],"scale":[1.0],"constant_features":[]}"#);
+/// assert_eq!(serde_json::from_str::<Scaler>(&json).unwrap(), scaler);
+/// # Ok::<(), tsc_cluster::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct Scaler {
     mean: Vec<f64>,
     scale: Vec<f64>,
     constant_features: Vec<usize>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    mean: Vec<f64>,
+    scale: Vec<f64>,
+    constant_features: Vec<usize>,
+}
+
+impl TryFrom<Stored> for Scaler {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> std::result::Result<Self, Self::Error> {
+        Self::from_parts(stored.mean, stored.scale, stored.constant_features)
+            .ok_or("a scaler has one finite mean and one finite scale above 0 per feature")
+    }
+}
+
+impl From<Scaler> for Stored {
+    fn from(scaler: Scaler) -> Self {
+        Self { mean: scaler.mean, scale: scaler.scale, constant_features: scaler.constant_features }
+    }
 }
 
 impl Scaler {

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::Value;
-use tsc_cluster::{Features, Label, QualityParams, dbcv, quality};
-use tsc_testing::{blobs, npy, npz, shared, shuffled};
+use tsc_cluster::{Features, Label, Quality, QualityParams, dbcv, quality};
+use tsc_testing::{Labelled, blobs, mixture, npy, npz, shared, shuffled};
 
 #[test]
 fn c41_scores_equal_the_reference() {
@@ -74,38 +74,221 @@ fn c41_undefined_scores_are_none() {
     assert_eq!((q.silhouette, q.calinski_harabasz, q.davies_bouldin), (Some(1.0), None, Some(0.0)));
 }
 
-#[test]
-fn c41_a_sampled_silhouette_says_so_and_is_near_the_exact_one() {
-    let data = blobs(400, &[&[0.0, 0.0], &[3.0, 0.0], &[0.0, 4.0]], 1.0, 5);
-    let exact = quality(data.features(), &data.labels, &QualityParams::default()).unwrap();
-    assert_eq!((exact.silhouette_rows, exact.n_clustered), (1200, 1200));
-    let params = QualityParams { silhouette_max_rows: 300, ..Default::default() };
-    let sampled = quality(data.features(), &data.labels, &params).unwrap();
-    assert_eq!(sampled.silhouette_rows, 300);
-    // The standard error of 300 values that spread by about 0.3 is below 0.02.
-    assert!((sampled.silhouette.unwrap() - exact.silhouette.unwrap()).abs() < 0.06);
-    assert_ne!(sampled.silhouette, exact.silhouette);
-    let seed = QualityParams { random_state: 1, ..params };
-    assert_ne!(quality(data.features(), &data.labels, &seed).unwrap().silhouette, sampled.silhouette);
+fn sampled(data: &Labelled, rows: usize, seed: u64) -> Quality {
+    let params = QualityParams { silhouette_max_rows: rows, random_state: seed, dbcv_max_rows: 0 };
+    quality(data.features(), &data.labels, &params).unwrap()
 }
 
 #[test]
+fn c41_a_sampled_silhouette_says_so_and_depends_on_the_seed() {
+    let data = blobs(400, &[&[0.0, 0.0], &[3.0, 0.0], &[0.0, 4.0]], 1.0, 5);
+    let exact = sampled(&data, 1200, 1);
+    assert_eq!((exact.silhouette_rows, exact.n_clustered), (1200, 1200));
+    assert_eq!(exact.silhouette_standard_error, None);
+    let first = sampled(&data, 301, 1);
+    assert_eq!(first.silhouette_rows, 301);
+    assert!(first.silhouette_standard_error.unwrap() > 0.0);
+    assert_eq!(first, sampled(&data, 301, 1));
+    assert_ne!(first.silhouette, sampled(&data, 301, 2).silhouette);
+}
+
+/// The error is what it claims: over many seeds the samples spread by it, around the exact value.
+#[test]
+fn c41_the_standard_error_is_the_spread_of_the_sampled_silhouette() {
+    // A large, a small and a tiny cluster, so that the strata matter.
+    let mut data = blobs(500, &[&[0.0, 0.0]], 1.5, 5);
+    for (n, center, seed) in [(120, [4.0, 0.0], 6), (7, [0.0, 5.0], 7)] {
+        let other = blobs(n, &[&center], 0.8, seed);
+        let id = data.labels.iter().map(|l| l.id()).max().unwrap() + 1;
+        data.values.extend(other.values);
+        data.labels.extend(vec![Label::from_ids(&[id])[0]; n]);
+    }
+    let exact = sampled(&data, 627, 0).silhouette.unwrap();
+    let runs: Vec<Quality> = (0..400).map(|seed| sampled(&data, 60, seed)).collect();
+    assert!(runs.iter().all(|q| q.silhouette_rows == 60));
+    let mean = |f: &dyn Fn(&Quality) -> f64| runs.iter().map(f).sum::<f64>() / runs.len() as f64;
+    let spread = mean(&|q| (q.silhouette.unwrap() - exact).powi(2)).sqrt();
+    let claimed = mean(&|q| q.silhouette_standard_error.unwrap().powi(2)).sqrt();
+    let bias = mean(&|q| q.silhouette.unwrap()) - exact;
+    // A deviation over 400 runs is known to 4 %, a mean to a twentieth of the spread.
+    assert!((spread / claimed - 1.0).abs() < 0.15, "{spread} against {claimed}");
+    assert!(bias.abs() < 0.2 * spread, "{bias} against {spread}");
+}
+
+#[test]
+fn c41_a_sample_takes_two_of_every_cluster() {
+    // 40 pairs and one large cluster: a plain share would leave most pairs out.
+    let mut values: Vec<f64> = (0..1000).map(|i| f64::from(i) * 0.001).collect();
+    let mut ids = vec![0; 1000];
+    for pair in 0..40 {
+        values.extend([100.0 * f64::from(pair + 1), 100.0 * f64::from(pair + 1) + 1.0]);
+        ids.extend([pair + 1; 2]);
+    }
+    let data = Labelled { values, n_features: 1, labels: Label::from_ids(&ids) };
+    let q = sampled(&data, 100, 3);
+    assert_eq!(q.silhouette_rows, 100);
+    // Every pair is there, so only the large cluster is uncertain, and it is uniform.
+    assert!((q.silhouette.unwrap() - sampled(&data, 5000, 3).silhouette.unwrap()).abs() < 1e-3);
+    // There are fewer places than twice the clusters: two of each all the same.
+    assert_eq!(sampled(&data, 10, 3).silhouette_rows, 82);
+}
+
+/// By the definition, one pair at a time, for clusters of every size around the eight rows of a chunk and
+/// the 128 of a tile.
+#[test]
+fn c41_the_silhouette_equals_its_definition_for_all_cluster_sizes() {
+    let sizes = [1, 2, 7, 8, 9, 31, 127, 128, 129, 260];
+    let cloud = mixture(sizes.iter().sum(), 3, 8);
+    let ids: Vec<i32> = (0..).zip(sizes).flat_map(|(id, size)| vec![id; size]).collect();
+    let mut data = Labelled { labels: Label::from_ids(&ids), ..cloud };
+    // Interleaved, as labels come.
+    let order = shuffled(ids.len(), 1);
+    data.labels = order.iter().map(|&i| data.labels[i]).collect();
+    let x = data.features();
+    let distance = |a: usize, b: usize| {
+        x.row(a).iter().zip(x.row(b)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+    };
+    let mut total = 0.0;
+    for i in 0..x.n_samples() {
+        let to = |id: usize| {
+            let others = (0..x.n_samples()).filter(|&j| j != i && data.labels[j].id() as usize == id);
+            let (sum, n) = others.fold((0.0, 0.0), |(sum, n), j| (sum + distance(i, j), n + 1.0));
+            sum / n
+        };
+        let own = data.labels[i].id() as usize;
+        if sizes[own] > 1 {
+            let nearest = (0..sizes.len()).filter(|&id| id != own).map(to).fold(f64::INFINITY, f64::min);
+            total += (nearest - to(own)) / f64::max(nearest, to(own));
+        }
+    }
+    let expected = total / x.n_samples() as f64;
+    let got = sampled(&data, 10_000, 0).silhouette.unwrap();
+    assert!((got - expected).abs() < 1e-13, "{got}, not {expected}");
+}
+
+#[test]
+fn c41_scores_are_the_same_bits_for_any_number_of_threads() {
+    let data = mixture(3000, 5, 4);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let exact = quality(data.features(), &data.labels, &QualityParams::default()).unwrap();
+            [exact, sampled(&data, 500, 1)]
+        })
+    };
+    let one = run(1);
+    assert!(one[0].dbcv.is_some() && one[0].silhouette_rows == one[0].n_clustered);
+    assert_eq!(run(2), one);
+    assert_eq!(run(4), one);
+}
+
+#[test]
+fn c41_dbcv_is_left_out_above_its_limit_unless_asked_for() {
+    let data = blobs(30, &[&[0.0, 0.0], &[9.0, 0.0]], 1.0, 5);
+    let at = |dbcv_max_rows| {
+        let params = QualityParams { dbcv_max_rows, ..Default::default() };
+        quality(data.features(), &data.labels, &params).unwrap().dbcv
+    };
+    assert_eq!((QualityParams::default().dbcv_max_rows, at(59)), (20_000, None));
+    assert_eq!(at(60), dbcv(data.features(), &data.labels).unwrap());
+    assert!(at(60).is_some());
+}
+
+#[test]
+fn c41_scores_of_equal_samples_and_of_one_place_are_never_nan() {
+    let score = |x: &[f64], ids: &[i32]| {
+        let q = quality(Features::new(x, 1).unwrap(), &Label::from_ids(ids), &QualityParams::default());
+        let q = q.unwrap();
+        (q.silhouette, q.calinski_harabasz, q.davies_bouldin, q.dbcv)
+    };
+    // All at one place: nothing is nearer than anything.
+    assert_eq!(score(&[3.0; 4], &[0, 0, 1, 1]), (Some(0.0), None, None, Some(0.0)));
+    // Two places: as far apart as can be.
+    let (silhouette, _, davies_bouldin, dbcv) = score(&[1.0, 1.0, 5.0, 5.0], &[0, 0, 1, 1]);
+    assert_eq!((silhouette, davies_bouldin, dbcv), (Some(1.0), Some(0.0), Some(1.0)));
+    // Concentric clusters: their centres cannot be told apart.
+    assert_eq!(score(&[-1.0, 1.0, -5.0, 5.0], &[0, 0, 1, 1]).2, None);
+}
+
+#[test]
+fn dbcv_of_wide_and_of_tiny_data_does_not_overflow() {
+    // Two clusters on the ends of a segment in 500 features, then the same a million times smaller.
+    for scale in [1.0, 1e-6, 1e6, 1e100] {
+        let row = |end: f64, i: usize| {
+            (0..500).map(move |c| scale * (end + 0.01 * (((i * 31 + c * 17) % 101) as f64)))
+        };
+        let values: Vec<f64> = (0..40).flat_map(|i| row(if i % 2 == 0 { 0.0 } else { 10.0 }, i)).collect();
+        let ids: Vec<i32> = (0..40).map(|i| i % 2).collect();
+        let score = dbcv(Features::new(&values, 500).unwrap(), &Label::from_ids(&ids)).unwrap().unwrap();
+        // Rows of a cluster are at most 0.01 * 100 * sqrt(500) = 22 apart, the clusters at least 200.
+        assert!(score > 0.85 && score < 1.0, "{score} at scale {scale}");
+    }
+}
+
+/// Worked by hand: cores of a pair are its width, 1 and 2. The inner "row" of a pair is its first of the
+/// equally dense ones; the separation is 10, and the score 2/4 * 9/10 + 2/4 * 8/10.
+#[test]
+fn dbcv_of_two_pairs_equals_its_definition() {
+    let x = Features::new(&[0.0, 1.0, 10.0, 12.0], 1).unwrap();
+    let got = dbcv(x, &Label::from_ids(&[0, 0, 1, 1])).unwrap().unwrap();
+    assert!((got - 0.85).abs() < 1e-12, "{got}");
+    // A noise sample counts in the total.
+    let x = Features::new(&[0.0, 1.0, 10.0, 12.0, 500.0], 1).unwrap();
+    let got = dbcv(x, &Label::from_ids(&[0, 0, 1, 1, -1])).unwrap().unwrap();
+    assert!((got - 0.85 * 0.8).abs() < 1e-12, "{got}");
+    assert_eq!(dbcv(x, &Label::from_ids(&[0, 0, 0, 0, -1])).unwrap(), None);
+}
+
+/// On a grid too, where many edges tie and the order of a sum would decide.
+#[test]
 fn dbcv_does_not_depend_on_the_row_order() {
-    let data = blobs(60, &[&[0.0, 0.0], &[4.0, 1.0]], 1.0, 5);
-    let expected = dbcv(data.features(), &data.labels).unwrap().unwrap();
-    for seed in 0..5 {
-        let order = shuffled(120, seed);
-        let mut buffer = Vec::new();
-        let x = data.features().gather(&order, &mut buffer);
-        let labels: Vec<Label> = order.iter().map(|&r| data.labels[r]).collect();
-        let got = dbcv(x, &labels).unwrap().unwrap();
-        assert!((got - expected).abs() < 1e-12, "{got} is not {expected}");
+    let grid: Vec<f64> =
+        (0..120).flat_map(|i| [f64::from(i % 12), f64::from(i / 12 + 20 * (i / 60))]).collect();
+    let halves = Labelled {
+        values: grid,
+        n_features: 2,
+        labels: Label::from_ids(&(0..120).map(|i| i / 60).collect::<Vec<i32>>()),
+    };
+    for (data, tolerance) in [(blobs(60, &[&[0.0, 0.0], &[4.0, 1.0]], 1.0, 5), 0.0), (halves, 0.0)] {
+        let expected = dbcv(data.features(), &data.labels).unwrap().unwrap();
+        for seed in 0..5 {
+            let order = shuffled(120, seed);
+            let mut buffer = Vec::new();
+            let x = data.features().gather(&order, &mut buffer);
+            let labels: Vec<Label> = order.iter().map(|&r| data.labels[r]).collect();
+            let got = dbcv(x, &labels).unwrap().unwrap();
+            assert!((got - expected).abs() <= tolerance, "{got} is not {expected}");
+        }
     }
 }
 
 #[test]
 fn labels_of_another_length_are_an_error() {
     let x = Features::new(&[0.0, 1.0], 1).unwrap();
-    let error = quality(x, &Label::from_ids(&[0]), &QualityParams::default()).unwrap_err();
-    assert_eq!((error.code(), error.to_string().as_str()), ("TSC-CLU-009", "1 labels for 2 samples"));
+    let labels = Label::from_ids(&[0]);
+    let errors = [quality(x, &labels, &QualityParams::default()).unwrap_err(), dbcv(x, &labels).unwrap_err()];
+    for error in errors {
+        assert_eq!((error.code(), error.to_string().as_str()), ("TSC-CLU-009", "1 labels for 2 samples"));
+    }
+}
+
+#[test]
+fn distances_that_overflow_are_an_error_naming_the_feature() {
+    let x = Features::new(&[0.0, -1e200, 1.0, 1e200, 2.0, 0.0, 3.0, 0.0], 2).unwrap();
+    let labels = Label::from_ids(&[0, 0, 1, 1]);
+    let errors = [quality(x, &labels, &QualityParams::default()).unwrap_err(), dbcv(x, &labels).unwrap_err()];
+    for error in errors {
+        assert_eq!(error.code(), "TSC-CLU-020");
+        assert_eq!(error.to_string(), "the range of feature 1 makes squared distances overflow");
+    }
+    // Noise is not measured.
+    assert!(quality(x, &Label::from_ids(&[-1, -1, 0, 1]), &QualityParams::default()).is_ok());
+}
+
+#[test]
+fn unknown_settings_of_the_scores_are_refused() {
+    let read = serde_json::from_str::<QualityParams>;
+    assert_eq!(read("{}").unwrap(), QualityParams::default());
+    assert_eq!(read(r#"{"dbcv_max_rows": 5}"#).unwrap().dbcv_max_rows, 5);
+    assert!(read(r#"{"silhouete_max_rows": 5}"#).unwrap_err().to_string().contains("silhouete_max_rows"));
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use tsc_cluster::{ClusterView, Features, Reduce, StandardScaler, ViewParams};
+use tsc_cluster::{ClusterView, Features, Reduce, Scaler, StandardScaler, ViewParams};
 use tsc_core::{ArtifactSource, ErrorKind, Load, MemoryArtifacts, Save, Stage, StoredKind};
 use tsc_testing::{Tolerance, assert_close, mixture, npy, shared};
 
@@ -43,6 +43,46 @@ fn c40_a_constant_feature_gets_scale_1_and_a_note() {
     let mut back = vec![0.0; 6];
     scaler.inverse_into(Features::new(&there, 2).unwrap(), &mut back).unwrap();
     assert_close(&back, x.as_slice(), Tolerance::Relative(1e-15));
+}
+
+#[test]
+fn c40_json_gives_the_same_bits_and_is_checked() {
+    let data = mixture(200, 5, 3);
+    let scaler = StandardScaler::fit(data.features()).unwrap();
+    let json = serde_json::to_string(&scaler).unwrap();
+    let read: Scaler = serde_json::from_str(&json).unwrap();
+    let bits = |v: &[f64]| v.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
+    assert_eq!((bits(read.mean()), bits(read.scale())), (bits(scaler.mean()), bits(scaler.scale())));
+    for bad in [
+        r#"{"mean":[0.0],"scale":[0.0],"constant_features":[]}"#,
+        r#"{"mean":[0.0],"scale":[-1.0],"constant_features":[]}"#,
+        r#"{"mean":[0.0,1.0],"scale":[1.0],"constant_features":[]}"#,
+        r#"{"mean":[],"scale":[],"constant_features":[]}"#,
+        r#"{"mean":[0.0],"scale":[1.0],"constant_features":[1]}"#,
+        r#"{"mean":[1e999],"scale":[1.0],"constant_features":[]}"#,
+        r#"{"mean":[0.0],"scale":[1.0],"constant_features":[],"clip":5.0}"#,
+    ] {
+        assert!(serde_json::from_str::<Scaler>(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn c40_the_way_back_gives_the_values_and_another_width_is_an_error() {
+    let data = mixture(50, 3, 1);
+    let x = data.features();
+    let scaler = StandardScaler::fit(x).unwrap();
+    let (mut there, mut back) = (vec![0.0; 150], vec![0.0; 150]);
+    scaler.transform_into(x, &mut there).unwrap();
+    scaler.inverse_into(Features::new(&there, 3).unwrap(), &mut back).unwrap();
+    assert_close(&back, x.as_slice(), Tolerance::Absolute(1e-13));
+    let wide = Features::new(&there, 2).unwrap();
+    for result in [scaler.transform_into(wide, &mut back), scaler.inverse_into(wide, &mut back)] {
+        assert_eq!(
+            (result.as_ref().unwrap_err().kind(), result.unwrap_err().stage()),
+            (ErrorKind::InvalidData, Stage::Scaling)
+        );
+    }
+    assert_close(&back, x.as_slice(), Tolerance::Absolute(1e-13));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod features;
 mod folds;
 mod ids;
 mod label;
+mod max_distance;
 mod monitoring;
 pub mod nan_as_null;
 mod predictions;
@@ -36,6 +37,7 @@ pub use features::{Features, Targets, check_width};
 pub use folds::{Fold, FoldSpec, Folds, Split, folds};
 pub use ids::{GroupId, RowId};
 pub use label::{Assignment, ClusterId, Label, noise_ratio};
+pub use max_distance::MaxDistance;
 pub use monitoring::{
     AlertChange, AlertEvent, AlertSink, DetectorState, DriftDetector, Excess, Finding, HealthStatus,
     Observation, Reading, Severity, Signal,

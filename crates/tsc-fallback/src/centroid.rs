@@ -1,11 +1,10 @@
 use serde::{Deserialize, Serialize};
 use tsc_core::{
     ArtifactKind, ArtifactSink, ArtifactSource, Assignment, Features, FittedFallback, Label, Load,
-    NoiseFallback, Result, Save, Stage, StoredKind, Violation, all_valid, check_width, damaged,
+    MaxDistance, NoiseFallback, Result, Save, Stage, StoredKind, Violation, all_valid, check_width, damaged,
 };
 use tsc_neighbors::{Metric, NeighborIndex, Plan, Scratch, for_each_chunk};
 
-use crate::cap::MaxDistance;
 use crate::detail::Detail;
 use crate::error::FallbackError;
 use crate::labelled::Labelled;
@@ -102,7 +101,7 @@ impl NoiseFallback for NearestCentroid {
         let caps = self.params.max_distance.caps(training.labels.len(), |code| {
             let own: Vec<f64> =
                 training.of_code(code, d).chunks_exact(d).map(|row| distance(row, code)).collect();
-            if own.len() > 1 { own } else { Vec::new() }
+            MaxDistance::reach(own.len(), own)
         });
         Ok(FittedCentroid { params: self.params.clone(), index, labels: training.labels, caps })
     }

@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod cap;
 mod centroid;
+mod counts;
 mod detail;
 mod error;
 mod evaluation;
@@ -10,12 +10,12 @@ mod knn;
 mod labelled;
 mod stored;
 
-pub use cap::MaxDistance;
 pub use centroid::{CentroidParams, FittedCentroid, NearestCentroid};
+pub use counts::FallbackCounts;
 pub use detail::{Detail, Reason};
 pub use evaluation::{FallbackEvaluation, LabelScore};
 pub use knn::{Algorithm, FittedKnn, KnnFallback, KnnParams, Weights};
 pub use tsc_core::{
-    Assignment, Error, Features, FittedFallback, Label, NoiseFallback, NoiseFallbackExt, Result,
+    Assignment, Error, Features, FittedFallback, Label, MaxDistance, NoiseFallback, NoiseFallbackExt, Result,
 };
 pub use tsc_neighbors::Metric;

@@ -1,11 +1,8 @@
 //! Parts of stored forms that both fallbacks share, version 1.
 
 use serde::{Deserialize, Serialize};
-use tsc_core::{Label, Result, damaged};
+use tsc_core::{Label, MaxDistance, Result, damaged};
 use tsc_neighbors::Metric;
-
-use crate::cap::MaxDistance;
-use crate::evaluation::{FallbackEvaluation, LabelScore};
 
 #[derive(Serialize, Deserialize)]
 pub(crate) enum MetricV1 {
@@ -67,56 +64,6 @@ impl From<CapV1> for MaxDistance {
             CapV1::None => MaxDistance::None,
             CapV1::Value(v) => MaxDistance::Value(v),
         }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct EvaluationV1 {
-    n_samples: u64,
-    stride: u64,
-    accuracy: f64,
-    abstain_ratio: f64,
-    per_label: Vec<(i32, u64, Option<f64>, Option<f64>)>,
-    confusion: Vec<Vec<u64>>,
-}
-
-impl EvaluationV1 {
-    pub(crate) fn of(e: &FallbackEvaluation) -> Self {
-        let row = |row: &Vec<usize>| row.iter().map(|&v| v as u64).collect();
-        Self {
-            n_samples: e.n_samples as u64,
-            stride: e.stride as u64,
-            accuracy: e.accuracy,
-            abstain_ratio: e.abstain_ratio,
-            per_label: e
-                .per_label
-                .iter()
-                .map(|s| (s.label.id(), s.n_samples as u64, s.precision, s.recall))
-                .collect(),
-            confusion: e.confusion.iter().map(row).collect(),
-        }
-    }
-
-    pub(crate) fn evaluation(self, file: &str, labels: &[Label]) -> Result<FallbackEvaluation> {
-        let k = labels.len();
-        let named = self.per_label.iter().map(|s| s.0).eq(labels.iter().map(|l| l.id()));
-        if !named || self.confusion.len() != k || self.confusion.iter().any(|row| row.len() != k) {
-            return Err(damaged(file, "its evaluation does not have one row per label"));
-        }
-        let count =
-            |v: u64| usize::try_from(v).map_err(|_| damaged(file, "a number is too large for this machine"));
-        let per_label = self.per_label.iter().zip(labels).map(|(&(_, n, precision, recall), &label)| {
-            Ok(LabelScore { label, n_samples: count(n)?, precision, recall })
-        });
-        let row = |row: &Vec<u64>| row.iter().map(|&v| count(v)).collect::<Result<Vec<usize>>>();
-        Ok(FallbackEvaluation {
-            n_samples: count(self.n_samples)?,
-            stride: count(self.stride)?,
-            accuracy: self.accuracy,
-            abstain_ratio: self.abstain_ratio,
-            per_label: per_label.collect::<Result<_>>()?,
-            confusion: self.confusion.iter().map(row).collect::<Result<_>>()?,
-        })
     }
 }
 

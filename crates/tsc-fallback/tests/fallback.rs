@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use tsc_core::{ArtifactSource, BoxFallback, ErrorKind, FittedFallback, MemoryArtifacts, Save, StoredKind};
 use tsc_fallback::{
-    Algorithm, Assignment, CentroidParams, Detail, Features, FittedKnn, KnnFallback, KnnParams, Label,
-    MaxDistance, Metric, NearestCentroid, NoiseFallback, NoiseFallbackExt, Reason, Weights,
+    Algorithm, Assignment, CentroidParams, Detail, FallbackCounts, Features, FittedKnn, KnnFallback,
+    KnnParams, Label, MaxDistance, Metric, NearestCentroid, NoiseFallback, NoiseFallbackExt, Reason, Weights,
 };
 use tsc_testing::{blobs, fallback};
 
@@ -143,6 +143,120 @@ fn k05_the_cap_is_one_and_a_half_times_the_quantile() {
 }
 
 #[test]
+fn k05_without_a_cap_every_sample_gets_a_label() {
+    let capless = KnnParams { max_distance: MaxDistance::None, ..params(2) };
+    let fitted = fit(&[0.0, 1.0, 9.0], &[0, 0, 1], capless);
+    assert_eq!(fitted.max_distances(), [f64::INFINITY; 2]);
+    assert_eq!((ask(&fitted, 1e12).label, ask(&fitted, 1e12).reason), (label(1), None));
+}
+
+/// By the definition, one pair at a time: caps, distances, votes, in the fallback's own metric.
+#[test]
+fn k06_any_metric_gives_its_own_caps_distances_and_labels() {
+    let data = blobs(60, &[&[0.3, 0.2], &[0.9, 0.5], &[0.1, 1.1]], 0.12, 9);
+    let queries = blobs(20, &[&[0.5, 0.5], &[0.2, 1.0], &[2.0, -1.0]], 0.2, 4);
+    let (x, q) = (data.features(), queries.features());
+    let metrics = [
+        Metric::Euclidean,
+        Metric::Manhattan,
+        Metric::Chebyshev,
+        Metric::Minkowski(3.0),
+        Metric::Cosine,
+        Metric::Haversine,
+    ];
+    for metric in metrics {
+        let own = |row: &[f64], of: i32, but: usize| -> Vec<f64> {
+            let rows = (0..x.n_samples()).filter(|&i| i != but && (of < 0 || data.labels[i].id() == of));
+            let mut distances: Vec<f64> = rows.map(|i| metric.distance(row, x.row(i))).collect();
+            distances.sort_unstable_by(f64::total_cmp);
+            distances
+        };
+        let p = KnnParams { metric: metric.clone(), weights: Weights::Uniform, ..params(3) };
+        let fitted = KnnFallback::new(p).unwrap().fit(x, &data.labels).unwrap();
+        for id in 0..3 {
+            let members = (0..x.n_samples()).filter(|&i| data.labels[i].id() == id);
+            let mut third: Vec<f64> = members.map(|i| own(x.row(i), id, i)[2]).collect();
+            third.sort_unstable_by(f64::total_cmp);
+            // 0.99 * 59 = 58.41.
+            let expected = 1.5 * (third[58] + 0.41 * (third[59] - third[58]));
+            let cap = fitted.max_distances()[id as usize];
+            assert!((cap - expected).abs() < 1e-12, "{metric:?}: cap {cap}, not {expected}");
+        }
+        let got = fitted.assign_detailed(q).unwrap();
+        let mut far = 0;
+        for (row, got) in q.rows().zip(&got) {
+            let distances = own(row, -1, usize::MAX);
+            assert_eq!(got.kth_distance, distances[2], "{metric:?}");
+            let votes =
+                [0, 1, 2].map(|id| own(row, id, usize::MAX).iter().filter(|&&d| d <= distances[2]).count());
+            let winner = (0..3).max_by_key(|&id| (votes[id], 2 - id)).unwrap();
+            if got.kth_distance > fitted.max_distances()[winner] {
+                assert_eq!((got.label, got.reason), (Label::NOISE, Some(Reason::TooFar)));
+                far += 1;
+            } else {
+                assert_eq!((got.label, got.strength), (label(winner as i32), votes[winner] as f64 / 3.0));
+            }
+        }
+        assert!(far > 0, "{metric:?}: some queries are far");
+    }
+}
+
+/// A label of more samples than are looked up one by one: the cap is the same.
+#[test]
+fn k05_the_cap_of_a_large_label_equals_its_definition() {
+    let data = blobs(2200, &[&[0.0; 10]], 1.0, 3);
+    let x = data.features();
+    let fitted = KnnFallback::new(params(4)).unwrap().fit(x, &data.labels).unwrap();
+    let mut fourth: Vec<f64> = (0..2200)
+        .map(|i| {
+            let pair = |j: usize| x.row(i).iter().zip(x.row(j)).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+            let mut all: Vec<f64> = (0..2200).filter(|&j| j != i).map(pair).collect();
+            *all.select_nth_unstable_by(3, f64::total_cmp).1
+        })
+        .collect();
+    fourth.sort_unstable_by(f64::total_cmp);
+    // 0.99 * 2199 = 2177.01.
+    let (low, high) = (fourth[2177].sqrt(), fourth[2178].sqrt());
+    let expected = 1.5 * (low + 0.01 * (high - low));
+    assert!((fitted.max_distances()[0] - expected).abs() < 1e-9);
+}
+
+/// What the evaluation costs is paid by who asks for it, and asking changes nothing that is stored.
+#[test]
+fn k07_the_evaluation_is_not_stored_and_is_the_same_after_loading() {
+    let data = blobs(100, &[&[0.0, 0.0], &[1.5, 0.0]], 1.0, 3);
+    let knn = KnnFallback::new(KnnParams::default()).unwrap();
+    let fitted = knn.fit(data.features(), &data.labels).unwrap();
+    let files = |fitted: &FittedKnn| {
+        let mut files = MemoryArtifacts::new();
+        fitted.save(&mut files).unwrap();
+        files
+    };
+    let before = files(&fitted);
+    let evaluation = fitted.evaluation().unwrap().clone();
+    assert_eq!(files(&fitted), before);
+    let loaded = knn.restore(&StoredKind::from(fitted.kind()), &before).unwrap();
+    assert_eq!(loaded.evaluation(), Some(&evaluation));
+}
+
+/// Precision, recall and confusion of five samples, worked by hand.
+#[test]
+fn k07_scores_per_label_are_shares_of_the_confusion() {
+    let fitted = fit(&[0.0, 1.0, 9.0, 10.0], &[0, 0, 4, 4], KnnParams { evaluate: false, ..params(1) });
+    let x = [0.1, 0.2, 9.5, 0.3, 1000.0, 5.0, 0.0];
+    let ids = [0, 0, 0, 4, 4, -1, 7];
+    let e = fitted.evaluate(Features::new(&x, 1).unwrap(), &Label::from_ids(&ids)).unwrap().unwrap();
+    assert_eq!((e.n_samples, e.confusion.clone()), (5, vec![vec![2, 1], vec![1, 1]]));
+    assert_eq!((e.accuracy, e.abstain_ratio), (0.6, 0.2));
+    let per_label: Vec<_> =
+        e.per_label.iter().map(|s| (s.label, s.n_samples, s.precision, s.recall)).collect();
+    let expected = [(label(0), 3, Some(2.0 / 3.0), Some(2.0 / 3.0)), (label(4), 2, Some(0.5), Some(0.5))];
+    assert_eq!(per_label, expected);
+    let none = fitted.evaluate(Features::new(&[1.0], 1).unwrap(), &Label::from_ids(&[7])).unwrap();
+    assert_eq!(none, None);
+}
+
+#[test]
 fn k07_large_training_sets_are_evaluated_on_a_stride() {
     let x: Vec<f64> = (0..25_000).map(|i| f64::from(i) * 0.5).collect();
     let ids: Vec<i32> = (0..25_000).map(|i| i32::from(i >= 10_000)).collect();
@@ -165,6 +279,67 @@ fn k08_centroids_are_means_and_for_manhattan_medians() {
     };
     assert_eq!(center(Metric::Euclidean), [3.0, 100.0]);
     assert_eq!(center(Metric::Manhattan), [1.0, 100.0]);
+}
+
+/// Distances to the mean 2 are 2, 1, 3 and 0: the 0.99 quantile is 2 + 0.97 * 1 = 2.97.
+#[test]
+fn k08_the_cap_is_one_and_a_half_times_the_quantile_to_the_centre() {
+    let x = Features::new(&[0.0, 1.0, 5.0, 2.0, 100.0], 1).unwrap();
+    let fitted = NearestCentroid::new(CentroidParams::default())
+        .unwrap()
+        .fit(x, &Label::from_ids(&[0, 0, 0, 0, 9]))
+        .unwrap();
+    assert!(fitted.max_distances().iter().all(|cap| (cap - 1.5 * 2.97).abs() < 1e-12));
+    let at = |q: f64| fitted.assign_detailed(Features::new(&[q], 1).unwrap()).unwrap()[0];
+    assert_eq!((at(6.455 - 1e-9).reason, at(6.455 + 1e-9).reason), (None, Some(Reason::TooFar)));
+    // One unit from the one centre, 97 from the other.
+    assert!((at(3.0).strength - 97.0 / 98.0).abs() < 1e-12);
+    let unsure = CentroidParams { min_strength: 0.9, max_distance: MaxDistance::None, ..Default::default() };
+    let fitted = NearestCentroid::new(unsure).unwrap().fit(x, &Label::from_ids(&[0, 0, 0, 0, 9])).unwrap();
+    let got = fitted.assign_detailed(Features::new(&[40.0], 1).unwrap()).unwrap()[0];
+    assert_eq!((got.label, got.strength, got.reason), (Label::NOISE, 0.0, Some(Reason::TooUnsure)));
+}
+
+#[test]
+fn k09_a_batch_is_counted_by_reason_and_label() {
+    let p = KnnParams { min_strength: 0.7, ..params(3) };
+    let fitted = fit(&[0.0, 1.0, 2.0, 4.0, 5.0, 6.0, 30.0, 31.0, 32.0], &[0, 0, 0, 5, 5, 5, 7, 7, 7], p);
+    // Among 0s, among 5s, between both (2 of 3 votes are not enough by weight), far from all.
+    let x = [1.0, 0.5, 5.0, 3.0, 1e6];
+    let details = fitted.assign_detailed(Features::new(&x, 1).unwrap()).unwrap();
+    let counts = FallbackCounts::of(&details);
+    assert_eq!((counts.asked, counts.assigned, counts.too_far, counts.too_unsure), (5, 3, 1, 1));
+    assert_eq!(counts.per_label, [(label(0), 2), (label(5), 1)]);
+    assert_eq!((counts.mean_strength, counts.least_strength), (Some(1.0), Some(1.0)));
+    let none = FallbackCounts::of(&details[4..]);
+    assert_eq!((none.assigned, none.mean_strength, none.least_strength), (0, None, None));
+    assert_eq!(FallbackCounts::of(&[]), FallbackCounts::default());
+}
+
+#[test]
+fn what_a_metric_cannot_measure_is_an_error_of_the_fallback() {
+    let refused = |metric: Metric, x: &[f64], d: usize| {
+        let x = Features::new(x, d).unwrap();
+        let labels = vec![label(0); x.n_samples()];
+        let knn = KnnFallback::new(KnnParams { metric: metric.clone(), ..Default::default() }).unwrap();
+        let centroid = NearestCentroid::new(CentroidParams { metric, ..Default::default() }).unwrap();
+        let (a, b) = (knn.fit(x, &labels).unwrap_err(), centroid.fit(x, &labels).unwrap_err());
+        assert_eq!((a.stage(), b.stage()), (tsc_core::Stage::Fallback, tsc_core::Stage::Fallback));
+        (a.code(), b.code())
+    };
+    assert_eq!(refused(Metric::Haversine, &[0.0, 1.0, 2.0], 3), ("TSC-NBR-003", "TSC-NBR-003"));
+    assert_eq!(refused(Metric::Cosine, &[0.0, 0.0], 2), ("TSC-NBR-002", "TSC-FBK-003"));
+    assert_eq!(refused(Metric::Euclidean, &[1e308, -1e308, 1e308, 1e308], 1), ("TSC-NBR-004", "TSC-FBK-004"));
+}
+
+#[test]
+fn an_empty_or_unlabelled_training_set_is_an_error_of_both() {
+    let x = Features::new(&[0.0, 1.0], 1).unwrap();
+    let error = NearestCentroid::new(CentroidParams::default())
+        .unwrap()
+        .fit(x, &Label::from_ids(&[-1, -1]))
+        .unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Training, "TSC-FBK-001"));
 }
 
 #[test]

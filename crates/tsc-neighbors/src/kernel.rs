@@ -1,12 +1,19 @@
-//! The deciding functions, one pair at a time and one row against columns; both give the same bits.
+//! The one function per metric that decides, for single pairs and for a block of rows stored by column.
 //!
 //! Every kernel works on a *reduced* value (squared, summed, ..) that grows with the distance;
-//! [`Kernel::finish`] makes the distance of it.
+//! [`Kernel::finish`] makes the distance of it. Blocks are built so that a compiler can use vector
+//! registers; each lane does what the scalar function does, in the same order, so both give the same bits.
 
-use crate::Metric;
+use std::sync::Arc;
 
+use crate::{Distance, Metric};
+
+/// Rows of a block: the lanes that are measured side by side.
+pub(crate) const BLOCK: usize = 16;
 /// Largest whole p that is multiplied out instead of calling `powf`.
 const LARGEST_WHOLE_P: f64 = 16.0;
+/// What rounding may add to 1 - cos or to the haversine of a chord, per column.
+const ANGLE_ROUNDING: f64 = 1e-15;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kernel {
@@ -19,9 +26,30 @@ pub(crate) enum Kernel {
     Haversine,
 }
 
+/// What a search asks of a metric. Bounds live in the space of [`Kernel::bound_row`] and never exceed the
+/// reduced value of any pair inside; everything else is exact.
+pub(crate) trait Space: Copy + Sync {
+    /// Reduced values of `q` and each row of a block (feature c of row j at `c * BLOCK + j`).
+    fn block(self, q: &[f64], columns: &[f64], out: &mut [f64; BLOCK]);
+    /// The same for two rows at once.
+    #[inline(always)]
+    fn block_of_two(self, q: [&[f64]; 2], columns: &[f64], out: &mut [[f64; BLOCK]; 2]) {
+        self.block(q[0], columns, &mut out[0]);
+        self.block(q[1], columns, &mut out[1]);
+    }
+    /// Bound between the box `low..=high` and each of four boxes (per column: four lows, four highs).
+    fn boxes(self, low: &[f64], high: &[f64], boxes: &[f64]) -> [f64; 4];
+    /// Bound between each row of a block and the box `low..=high`; 0 where nothing is known.
+    fn block_to_box(self, columns: &[f64], low: &[f64], high: &[f64], out: &mut [f64; BLOCK]);
+    /// Distance of a reduced value; never decreases as the value grows.
+    fn finish(self, reduced: f64) -> f64;
+    /// A reduced value that no smaller or equal distance exceeds.
+    fn reduced_limit(self, distance: f64) -> f64;
+}
+
 /// One feature's share of the reduced value. Sums run over the features in their order.
 trait Step: Copy {
-    fn add(self, sum: f64, a: f64, b: f64) -> f64;
+    fn add(self, sum: f64, difference: f64) -> f64;
 }
 
 #[derive(Clone, Copy)]
@@ -34,32 +62,33 @@ struct Largest;
 struct WholePowers(u32);
 #[derive(Clone, Copy)]
 struct Powers(f64);
-#[derive(Clone, Copy)]
-struct Products;
 
 impl Step for Squares {
-    fn add(self, sum: f64, a: f64, b: f64) -> f64 {
-        let t = a - b;
+    #[inline(always)]
+    fn add(self, sum: f64, t: f64) -> f64 {
         sum + t * t
     }
 }
 
 impl Step for Differences {
-    fn add(self, sum: f64, a: f64, b: f64) -> f64 {
-        sum + (a - b).abs()
+    #[inline(always)]
+    fn add(self, sum: f64, t: f64) -> f64 {
+        sum + t.abs()
     }
 }
 
 impl Step for Largest {
-    fn add(self, sum: f64, a: f64, b: f64) -> f64 {
-        let t = (a - b).abs();
+    #[inline(always)]
+    fn add(self, sum: f64, t: f64) -> f64 {
+        let t = t.abs();
         if t > sum { t } else { sum }
     }
 }
 
 impl Step for WholePowers {
-    fn add(self, sum: f64, a: f64, b: f64) -> f64 {
-        let t = (a - b).abs();
+    #[inline(always)]
+    fn add(self, sum: f64, t: f64) -> f64 {
+        let t = t.abs();
         let mut power = t;
         for _ in 1..self.0 {
             power *= t;
@@ -69,56 +98,67 @@ impl Step for WholePowers {
 }
 
 impl Step for Powers {
-    fn add(self, sum: f64, a: f64, b: f64) -> f64 {
-        sum + (a - b).abs().powf(self.0)
+    #[inline(always)]
+    fn add(self, sum: f64, t: f64) -> f64 {
+        sum + t.abs().powf(self.0)
     }
 }
 
-impl Step for Products {
-    fn add(self, sum: f64, a: f64, b: f64) -> f64 {
-        sum + a * b
-    }
-}
-
+#[inline(always)]
 fn pair<S: Step>(step: S, a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).fold(0.0, |sum, (&a, &b)| step.add(sum, a, b))
+    a.iter().zip(b).fold(0.0, |sum, (&a, &b)| step.add(sum, a - b))
 }
 
-/// `out[j]` = reduced value of `q` and the j-th row of `columns` (feature c of row j at `c * stride + j`).
-fn columns<S: Step>(step: S, q: &[f64], columns: &[f64], stride: usize, out: &mut [f64]) {
-    const LANES: usize = 8;
-    let mut chunks = out.chunks_exact_mut(LANES);
-    let mut first = 0;
-    for chunk in &mut chunks {
-        // Eight rows side by side: independent sums, each in the order of the scalar function.
-        let mut sums = [0.0; LANES];
-        for (c, &a) in q.iter().enumerate() {
-            let at = c * stride + first;
-            for (sum, &b) in sums.iter_mut().zip(&columns[at..at + LANES]) {
-                *sum = step.add(*sum, a, b);
-            }
+#[inline(always)]
+fn block<S: Step>(step: S, q: &[f64], columns: &[f64], out: &mut [f64; BLOCK]) {
+    let mut sums = [0.0; BLOCK];
+    for (&a, column) in q.iter().zip(columns.chunks_exact(BLOCK)) {
+        for (sum, &b) in sums.iter_mut().zip(column) {
+            *sum = step.add(*sum, a - b);
         }
-        chunk.copy_from_slice(&sums);
-        first += LANES;
     }
-    for (j, out) in chunks.into_remainder().iter_mut().enumerate() {
-        *out =
-            q.iter().enumerate().fold(0.0, |sum, (c, &a)| step.add(sum, a, columns[c * stride + first + j]));
-    }
+    *out = sums;
 }
 
-fn nearest_corner<S: Step>(step: S, q: &[f64], low: &[f64], high: &[f64]) -> f64 {
-    q.iter()
-        .zip(low.iter().zip(high))
-        .fold(0.0, |sum, (&a, (&low, &high))| step.add(sum, a, a.clamp(low, high)))
+/// The nearest points of two boxes go through the same operations in the same order as two rows would,
+/// and rounding is monotone, so the bound holds to the bit (`powf` is covered by the search's margin).
+#[inline(always)]
+fn boxes<S: Step>(step: S, low: &[f64], high: &[f64], boxes: &[f64]) -> [f64; 4] {
+    let mut sums = [0.0; 4];
+    for ((&low, &high), sides) in low.iter().zip(high).zip(boxes.chunks_exact(8)) {
+        for lane in 0..4 {
+            sums[lane] = step.add(sums[lane], gap(low, high, sides[lane], sides[4 + lane]));
+        }
+    }
+    sums
 }
 
-fn haversine(a: [f64; 2], b: [f64; 2]) -> f64 {
-    let (lat, lon) = (((a[0] - b[0]) / 2.0).sin(), ((a[1] - b[1]) / 2.0).sin());
-    (lat * lat + (a[0].cos() * b[0].cos()) * (lon * lon)).clamp(0.0, 1.0)
+#[inline(always)]
+fn block_to_box<S: Step>(step: S, columns: &[f64], low: &[f64], high: &[f64], out: &mut [f64; BLOCK]) {
+    let mut sums = [0.0; BLOCK];
+    for ((&low, &high), column) in low.iter().zip(high).zip(columns.chunks_exact(BLOCK)) {
+        for (sum, &value) in sums.iter_mut().zip(column) {
+            *sum = step.add(*sum, gap(value, value, low, high));
+        }
+    }
+    *out = sums;
+}
+
+/// Distance between two intervals, 0 where they overlap.
+#[inline(always)]
+fn gap(low: f64, high: f64, other_low: f64, other_high: f64) -> f64 {
+    let (above, below) = (other_low - high, low - other_high);
+    let larger = if above > below { above } else { below };
+    if larger > 0.0 { larger } else { 0.0 }
+}
+
+#[inline(always)]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).fold(0.0, |sum, (&a, &b)| sum + a * b)
 }
 
 /// Cosine distance of unit rows with dot product `dot`. Rounding must not move a row away from itself.
+#[inline(always)]
 fn one_minus(dot: f64, equal: impl FnOnce() -> bool) -> f64 {
     let distance = 1.0 - dot;
     if distance > 1e-12 {
@@ -130,9 +170,180 @@ fn one_minus(dot: f64, equal: impl FnOnce() -> bool) -> f64 {
     }
 }
 
+fn cosine_block(q: &[f64], columns: &[f64], out: &mut [f64; BLOCK]) {
+    let mut dots = [0.0; BLOCK];
+    for (&a, column) in q.iter().zip(columns.chunks_exact(BLOCK)) {
+        for (dot, &b) in dots.iter_mut().zip(column) {
+            *dot += a * b;
+        }
+    }
+    for (j, out) in out.iter_mut().enumerate() {
+        let equal = || q.iter().enumerate().all(|(c, &a)| a == columns[c * BLOCK + j]);
+        *out = one_minus(dots[j], equal);
+    }
+}
+
+fn haversine(a: [f64; 2], b: [f64; 2]) -> f64 {
+    let (lat, lon) = (((a[0] - b[0]) / 2.0).sin(), ((a[1] - b[1]) / 2.0).sin());
+    (lat * lat + (a[0].cos() * b[0].cos()) * (lon * lon)).clamp(0.0, 1.0)
+}
+
+/// For bounds only: not summed in the order that decides.
+#[inline(always)]
+pub(crate) fn squared_apart(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| (a - b) * (a - b)).sum();
+    for (a, b) in a.zip(b) {
+        for lane in 0..8 {
+            sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        }
+    }
+    rest + sums.iter().sum::<f64>()
+}
+
+/// One bit per lane whose value is below the limit.
+#[inline(always)]
+pub(crate) fn lanes_below(values: &[f64; BLOCK], limit: f64) -> u32 {
+    // Most blocks hold nothing near: a look at the least value settles them.
+    let mut least = [f64::INFINITY; 4];
+    for four in values.chunks_exact(4) {
+        for (least, &value) in least.iter_mut().zip(four) {
+            *least = if value < *least { value } else { *least };
+        }
+    }
+    if !least.iter().any(|&value| value < limit) {
+        return 0;
+    }
+    values.iter().enumerate().fold(0, |lanes, (lane, &value)| lanes | u32::from(value < limit) << lane)
+}
+
+/// Euclidean, the metric that searches are compiled for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Euclidean;
+
+impl Space for Euclidean {
+    #[inline(always)]
+    fn block(self, q: &[f64], columns: &[f64], out: &mut [f64; BLOCK]) {
+        block(Squares, q, columns, out);
+    }
+
+    #[inline(always)]
+    fn block_of_two(self, q: [&[f64]; 2], columns: &[f64], out: &mut [[f64; BLOCK]; 2]) {
+        // Twice as many independent sums hide the latency of an addition.
+        let (mut first, mut second) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for ((&a, &b), column) in q[0].iter().zip(q[1]).zip(columns.chunks_exact(BLOCK)) {
+            for lane in 0..BLOCK {
+                first[lane] = Squares.add(first[lane], a - column[lane]);
+                second[lane] = Squares.add(second[lane], b - column[lane]);
+            }
+        }
+        *out = [first, second];
+    }
+
+    #[inline(always)]
+    fn boxes(self, low: &[f64], high: &[f64], others: &[f64]) -> [f64; 4] {
+        boxes(Squares, low, high, others)
+    }
+
+    #[inline(always)]
+    fn block_to_box(self, columns: &[f64], low: &[f64], high: &[f64], out: &mut [f64; BLOCK]) {
+        block_to_box(Squares, columns, low, high, out);
+    }
+
+    #[inline(always)]
+    fn finish(self, reduced: f64) -> f64 {
+        reduced.sqrt()
+    }
+
+    #[inline(always)]
+    fn reduced_limit(self, distance: f64) -> f64 {
+        Kernel::Euclidean.reduced_limit(distance)
+    }
+}
+
+impl Space for Kernel {
+    #[inline(always)]
+    fn block(self, q: &[f64], columns: &[f64], out: &mut [f64; BLOCK]) {
+        match self {
+            Kernel::Euclidean => block(Squares, q, columns, out),
+            Kernel::Manhattan => block(Differences, q, columns, out),
+            Kernel::Chebyshev => block(Largest, q, columns, out),
+            Kernel::WholePower(p) => block(WholePowers(p), q, columns, out),
+            Kernel::Power(p) => block(Powers(p), q, columns, out),
+            Kernel::Cosine => cosine_block(q, columns, out),
+            Kernel::Haversine => {
+                for (j, out) in out.iter_mut().enumerate() {
+                    *out = haversine([q[0], q[1]], [columns[j], columns[BLOCK + j]]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn boxes(self, low: &[f64], high: &[f64], others: &[f64]) -> [f64; 4] {
+        match self {
+            Kernel::Euclidean => boxes(Squares, low, high, others),
+            Kernel::Manhattan => boxes(Differences, low, high, others),
+            Kernel::Chebyshev => boxes(Largest, low, high, others),
+            Kernel::WholePower(p) => boxes(WholePowers(p), low, high, others),
+            Kernel::Power(p) => boxes(Powers(p), low, high, others),
+            Kernel::Cosine | Kernel::Haversine => {
+                boxes(Squares, low, high, others).map(|chord| self.bound_of_chord(chord, low.len()))
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn block_to_box(self, columns: &[f64], low: &[f64], high: &[f64], out: &mut [f64; BLOCK]) {
+        match self {
+            Kernel::Euclidean => block_to_box(Squares, columns, low, high, out),
+            Kernel::Manhattan => block_to_box(Differences, columns, low, high, out),
+            Kernel::Chebyshev => block_to_box(Largest, columns, low, high, out),
+            Kernel::WholePower(p) => block_to_box(WholePowers(p), columns, low, high, out),
+            Kernel::Power(p) => block_to_box(Powers(p), columns, low, high, out),
+            Kernel::Cosine => {
+                block_to_box(Squares, columns, low, high, out);
+                out.iter_mut().for_each(|v| *v = self.bound_of_chord(*v, low.len()));
+            }
+            // Blocks hold latitudes and longitudes, boxes points of the sphere.
+            Kernel::Haversine => out.fill(0.0),
+        }
+    }
+
+    #[inline(always)]
+    fn finish(self, reduced: f64) -> f64 {
+        match self {
+            Kernel::Euclidean => reduced.sqrt(),
+            Kernel::Manhattan | Kernel::Chebyshev | Kernel::Cosine => reduced,
+            Kernel::WholePower(p) => reduced.powf(1.0 / f64::from(p)),
+            Kernel::Power(p) => reduced.powf(1.0 / p),
+            Kernel::Haversine => 2.0 * reduced.sqrt().asin(),
+        }
+    }
+
+    fn reduced_limit(self, distance: f64) -> f64 {
+        /// Covers the rounding of the inverse, of `finish`, and of `powf`.
+        const MARGIN: f64 = 1.0 + 1e-12;
+        let inverse = match self {
+            Kernel::Euclidean => distance * distance,
+            Kernel::Manhattan | Kernel::Chebyshev | Kernel::Cosine => distance,
+            Kernel::WholePower(p) => distance.powi(p as i32),
+            Kernel::Power(p) => distance.powf(p),
+            Kernel::Haversine => {
+                let half = (distance / 2.0).min(std::f64::consts::FRAC_PI_2).sin();
+                half * half
+            }
+        };
+        // Squares and powers of tiny distances vanish; the smallest normal number is above what they lose.
+        inverse * MARGIN + f64::MIN_POSITIVE
+    }
+}
+
 impl Kernel {
-    pub(crate) fn of(metric: &Metric) -> Self {
-        match *metric {
+    /// The caller's own distance if the metric is not built in.
+    pub(crate) fn of(metric: &Metric) -> Result<Self, &Arc<dyn Distance>> {
+        Ok(match *metric {
             Metric::Euclidean => Kernel::Euclidean,
             Metric::Manhattan => Kernel::Manhattan,
             Metric::Chebyshev => Kernel::Chebyshev,
@@ -142,10 +353,11 @@ impl Kernel {
             Metric::Minkowski(p) => Kernel::Power(p),
             Metric::Cosine => Kernel::Cosine,
             Metric::Haversine => Kernel::Haversine,
-        }
+            Metric::Custom(ref distance) => return Err(distance),
+        })
     }
 
-    /// Brings a row into the form the other functions expect: unit length for cosine.
+    /// Brings a row into the form that is measured: unit length for cosine.
     pub(crate) fn prepare(self, row: &mut [f64]) {
         if self != Kernel::Cosine {
             return;
@@ -153,8 +365,18 @@ impl Kernel {
         // Dividing by the largest entry first keeps the squares in range.
         let largest = row.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         row.iter_mut().for_each(|v| *v /= largest);
-        let length = pair(Products, row, row).sqrt();
+        let length = dot(row, row).sqrt();
         row.iter_mut().for_each(|v| *v /= length);
+    }
+
+    /// Appends a prepared row as boxes see it: a point of the sphere for haversine.
+    pub(crate) fn bound_row(self, row: &[f64], out: &mut Vec<f64>) {
+        match (self, row) {
+            (Kernel::Haversine, &[lat, lon]) => {
+                out.extend([lat.cos() * lon.cos(), lat.cos() * lon.sin(), lat.sin()]);
+            }
+            _ => out.extend_from_slice(row),
+        }
     }
 
     /// Reduced value of two prepared rows.
@@ -165,62 +387,15 @@ impl Kernel {
             Kernel::Chebyshev => pair(Largest, a, b),
             Kernel::WholePower(p) => pair(WholePowers(p), a, b),
             Kernel::Power(p) => pair(Powers(p), a, b),
-            Kernel::Cosine => one_minus(pair(Products, a, b), || a == b),
+            Kernel::Cosine => one_minus(dot(a, b), || a == b),
             Kernel::Haversine => haversine([a[0], a[1]], [b[0], b[1]]),
         }
     }
 
-    /// Reduced values of `q` and the rows of `cols`, bit for bit those of [`Kernel::reduced`].
-    pub(crate) fn reduced_to_columns(self, q: &[f64], cols: &[f64], stride: usize, out: &mut [f64]) {
-        match self {
-            Kernel::Euclidean => columns(Squares, q, cols, stride, out),
-            Kernel::Manhattan => columns(Differences, q, cols, stride, out),
-            Kernel::Chebyshev => columns(Largest, q, cols, stride, out),
-            Kernel::WholePower(p) => columns(WholePowers(p), q, cols, stride, out),
-            Kernel::Power(p) => columns(Powers(p), q, cols, stride, out),
-            Kernel::Cosine => {
-                columns(Products, q, cols, stride, out);
-                for (j, dot) in out.iter_mut().enumerate() {
-                    let equal = || q.iter().enumerate().all(|(c, &a)| a == cols[c * stride + j]);
-                    *dot = one_minus(*dot, equal);
-                }
-            }
-            Kernel::Haversine => {
-                for (j, out) in out.iter_mut().enumerate() {
-                    *out = haversine([q[0], q[1]], [cols[j], cols[stride + j]]);
-                }
-            }
-        }
-    }
-
-    /// The distance of a reduced value; never decreases as the value grows.
-    pub(crate) fn finish(self, reduced: f64) -> f64 {
-        match self {
-            Kernel::Euclidean => reduced.sqrt(),
-            Kernel::Manhattan | Kernel::Chebyshev | Kernel::Cosine => reduced,
-            Kernel::WholePower(p) => reduced.powf(1.0 / f64::from(p)),
-            Kernel::Power(p) => reduced.powf(1.0 / p),
-            Kernel::Haversine => 2.0 * reduced.sqrt().asin(),
-        }
-    }
-
-    /// Whether boxes give useful lower bounds.
-    pub(crate) fn has_box_bound(self) -> bool {
-        !matches!(self, Kernel::Cosine | Kernel::Haversine)
-    }
-
-    /// Not above the reduced value of `q` and any row inside the box.
-    ///
-    /// The nearest corner goes through the same operations in the same order as a row would, and
-    /// rounding is monotone, so the bound holds to the bit (`powf` is covered by the search's margin).
-    pub(crate) fn box_bound(self, q: &[f64], low: &[f64], high: &[f64]) -> f64 {
-        match self {
-            Kernel::Euclidean => nearest_corner(Squares, q, low, high),
-            Kernel::Manhattan => nearest_corner(Differences, q, low, high),
-            Kernel::Chebyshev => nearest_corner(Largest, q, low, high),
-            Kernel::WholePower(p) => nearest_corner(WholePowers(p), q, low, high),
-            Kernel::Power(p) => nearest_corner(Powers(p), q, low, high),
-            Kernel::Cosine | Kernel::Haversine => 0.0,
-        }
+    /// Reduced bound of a squared chord between unit rows, less what rounding may have added.
+    #[inline(always)]
+    fn bound_of_chord(self, squared: f64, width: usize) -> f64 {
+        let share = if self == Kernel::Cosine { 0.5 } else { 0.25 };
+        (squared * share * (1.0 - 1e-12) - ANGLE_ROUNDING * (width + 4) as f64).max(0.0)
     }
 }

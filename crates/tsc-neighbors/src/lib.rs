@@ -1,19 +1,24 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod columns;
 mod error;
 mod index;
 mod kernel;
+mod knn;
 mod metric;
 mod neighborhoods;
+mod pairs;
 mod parallel;
 mod search;
-mod tiles;
+#[expect(unsafe_code, reason = "code for a processor's vector units is unsafe to call on another")]
+mod simd;
+mod spanning;
+mod tree;
 
 pub use columns::ColumnSet;
-pub use index::{NeighborIndex, Plan};
-pub use metric::Metric;
+pub use index::{Edge, NeighborIndex, Plan, SpanningTree};
+pub use metric::{Distance, Metric};
 pub use neighborhoods::{Neighbor, Neighborhoods};
 pub use parallel::for_each_chunk;
 pub use search::Scratch;

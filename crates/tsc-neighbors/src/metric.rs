@@ -1,11 +1,14 @@
+use std::fmt;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Space};
 
 /// How the distance between two rows is measured.
 ///
 /// Written as `"euclidean"` and so on in a configuration, and `{ minkowski = 3.0 }` with a parameter.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Metric {
@@ -22,6 +25,47 @@ pub enum Metric {
     Cosine,
     /// Great-circle angle in radians between (latitude, longitude) rows, also in radians.
     Haversine,
+    /// A distance of the caller's; compared with another by identity, and without a stored form.
+    #[serde(skip)]
+    Custom(Arc<dyn Distance>),
+}
+
+/// A distance between rows that is not among the built-in ones, such as dynamic time warping.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use tsc_neighbors::{Distance, Metric};
+///
+/// #[derive(Debug)]
+/// struct Canberra;
+/// impl Distance for Canberra {
+///     fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
+///         let share = |(a, b): (&f64, &f64)| if a == b { 0.0 } else { (a - b).abs() / (a.abs() + b.abs()) };
+///         a.iter().zip(b).map(share).sum()
+///     }
+/// }
+/// assert_eq!(Metric::Custom(Arc::new(Canberra)).distance(&[1.0, 0.0], &[3.0, 0.0]), 0.5);
+/// ```
+pub trait Distance: fmt::Debug + Send + Sync {
+    /// Symmetric, finite, not negative, and 0 for equal rows. Both rows are as wide as the matrix.
+    fn distance(&self, a: &[f64], b: &[f64]) -> f64;
+
+    /// Never above [`distance`](Self::distance), and cheaper: pairs that it excludes are not measured.
+    fn lower_bound(&self, _a: &[f64], _b: &[f64]) -> f64 {
+        0.0
+    }
+}
+
+impl PartialEq for Metric {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Metric::Minkowski(a), Metric::Minkowski(b)) => a == b,
+            (Metric::Custom(a), Metric::Custom(b)) => Arc::ptr_eq(a, b),
+            _ => self.name() == other.name(),
+        }
+    }
 }
 
 impl Metric {
@@ -45,7 +89,10 @@ impl Metric {
     #[must_use]
     pub fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
         assert_eq!(a.len(), b.len(), "rows of one matrix have one width");
-        let kernel = Kernel::of(self);
+        let kernel = match Kernel::of(self) {
+            Ok(kernel) => kernel,
+            Err(custom) => return custom.distance(a, b),
+        };
         let (mut a, mut b) = (a.to_vec(), b.to_vec());
         kernel.prepare(&mut a);
         kernel.prepare(&mut b);
@@ -62,6 +109,7 @@ impl Metric {
             Metric::Minkowski(_) => "minkowski",
             Metric::Cosine => "cosine",
             Metric::Haversine => "haversine",
+            Metric::Custom(_) => "custom",
         }
     }
 

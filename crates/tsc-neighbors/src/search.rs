@@ -1,8 +1,9 @@
-//! Search of the tiles: the k nearest rows, or all rows within a radius.
+//! Search for one row: the k nearest rows, or all rows within a radius.
 
-use crate::kernel::Kernel;
+use crate::kernel::{BLOCK, Euclidean, Kernel, Space};
 use crate::neighborhoods::Neighbor;
-use crate::tiles::{Node, Tiles};
+use crate::simd::{self, Work};
+use crate::tree::{Child, Tree};
 
 /// Above this k the candidates are collected and sorted instead of kept in order.
 const INSERTION_K: usize = 64;
@@ -14,9 +15,9 @@ const MARGIN: f64 = 1.0 + 1e-12;
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) row: Vec<f64>,
-    reduced: Vec<f64>,
+    point: Vec<f64>,
     candidates: Vec<Candidate>,
-    open: Vec<(usize, f64)>,
+    open: Vec<(f64, u32)>,
     pub(crate) found: Vec<Neighbor>,
 }
 
@@ -34,9 +35,9 @@ struct Candidate {
     reduced: f64,
 }
 
-/// The k nearest rows of `q` but for row `leave_out`, into `scratch.found`.
+/// The k nearest rows of the prepared row `q` but for row `leave_out`, into `scratch.found`.
 pub(crate) fn nearest(
-    tiles: &Tiles,
+    tree: &Tree,
     kernel: Kernel,
     q: &[f64],
     k: usize,
@@ -44,137 +45,156 @@ pub(crate) fn nearest(
     scratch: &mut Scratch,
 ) {
     scratch.found.clear();
-    let k = k.min(tiles.rows.len() - usize::from(leave_out.is_some()));
+    let k = k.min(tree.n() - usize::from(leave_out.is_some()));
     if k == 0 {
         return;
     }
+    let leave_out = leave_out.unwrap_or(u32::MAX);
     if k > INSERTION_K {
-        return nearest_by_sorting(tiles, kernel, q, k, leave_out, scratch);
+        let found = &mut scratch.found;
+        let take = |row: u32, reduced: f64| {
+            if row != leave_out {
+                found.push(Neighbor { row, distance: kernel.finish(reduced) });
+            }
+            f64::INFINITY
+        };
+        visit(tree, kernel, q, f64::INFINITY, (&mut scratch.open, &mut scratch.point), take);
+        if k < found.len() {
+            found.select_nth_unstable_by(k - 1, Neighbor::order);
+            found.truncate(k);
+        }
+        found.sort_unstable_by(Neighbor::order);
+        return;
     }
     scratch.candidates.clear();
-    let mut limit = f64::INFINITY;
     let candidates = &mut scratch.candidates;
-    visit(tiles, kernel, q, &mut scratch.open, &mut scratch.reduced, f64::INFINITY, |row, reduced| {
-        if reduced <= limit && leave_out != Some(row) {
-            let neighbor = Neighbor { row, distance: kernel.finish(reduced) };
-            let full = candidates.len() == k;
-            if !full || neighbor.order(&candidates[k - 1].neighbor).is_lt() {
-                if full {
-                    candidates.pop();
-                }
-                let at = candidates.partition_point(|c| c.neighbor.order(&neighbor).is_lt());
-                candidates.insert(at, Candidate { neighbor, reduced });
-                if candidates.len() == k {
-                    limit = candidates[k - 1].reduced * MARGIN;
-                }
+    let mut limit = f64::INFINITY;
+    let take = |row: u32, reduced: f64| {
+        if reduced <= limit && row != leave_out {
+            insert(
+                candidates,
+                k,
+                Candidate { neighbor: Neighbor { row, distance: kernel.finish(reduced) }, reduced },
+            );
+            if candidates.len() == k {
+                limit = candidates[k - 1].reduced * MARGIN;
             }
         }
         limit
-    });
+    };
+    visit(tree, kernel, q, f64::INFINITY, (&mut scratch.open, &mut scratch.point), take);
     scratch.found.extend(scratch.candidates.iter().map(|c| c.neighbor));
 }
 
-fn nearest_by_sorting(
-    tiles: &Tiles,
-    kernel: Kernel,
-    q: &[f64],
-    k: usize,
-    leave_out: Option<u32>,
-    scratch: &mut Scratch,
-) {
-    let found = &mut scratch.found;
-    visit(tiles, kernel, q, &mut scratch.open, &mut scratch.reduced, f64::INFINITY, |row, reduced| {
-        if leave_out != Some(row) {
-            found.push(Neighbor { row, distance: kernel.finish(reduced) });
+fn insert(candidates: &mut Vec<Candidate>, k: usize, new: Candidate) {
+    let full = candidates.len() == k;
+    if full {
+        if new.neighbor.order(&candidates[k - 1].neighbor).is_ge() {
+            return;
         }
-        f64::INFINITY
-    });
-    if k < found.len() {
-        found.select_nth_unstable_by(k - 1, Neighbor::order);
-        found.truncate(k);
+        candidates.pop();
     }
-    found.sort_unstable_by(Neighbor::order);
+    let at = candidates.partition_point(|c| c.neighbor.order(&new.neighbor).is_lt());
+    candidates.insert(at, new);
 }
 
-/// All rows at most `radius` away from `q`, into `scratch.found`, by (distance, row).
-pub(crate) fn within(tiles: &Tiles, kernel: Kernel, q: &[f64], radius: f64, scratch: &mut Scratch) {
+/// All rows at most `radius` away from the prepared row `q`, into `scratch.found`, by (distance, row).
+pub(crate) fn within(tree: &Tree, kernel: Kernel, q: &[f64], radius: f64, scratch: &mut Scratch) {
     scratch.found.clear();
     let found = &mut scratch.found;
-    // The reduced radius has no exact inverse for every metric, so boxes are judged by their distance.
-    let admits = |reduced: f64| kernel.finish(reduced / MARGIN) <= radius;
-    scratch.open.clear();
-    scratch.reduced.resize(tiles.largest, 0.0);
-    let mut scan = |tile: usize, reduced: &mut [f64]| {
-        let first = tiles.ranges[tile].0;
-        for (j, &value) in tiles.reduced(kernel, q, tile, reduced).iter().enumerate() {
-            let distance = kernel.finish(value);
-            if distance <= radius {
-                found.push(Neighbor { row: tiles.rows[first + j], distance });
-            }
-        }
-    };
-    if tiles.nodes.is_empty() {
-        (0..tiles.ranges.len()).for_each(|tile| scan(tile, &mut scratch.reduced));
-    } else {
-        scratch.open.push((0, 0.0));
-    }
-    while let Some((node, _)) = scratch.open.pop() {
-        match tiles.nodes[node] {
-            Node::Leaf { tile } => scan(tile, &mut scratch.reduced),
-            Node::Split { left, right } => {
-                for child in [right, left] {
-                    if admits(tiles.bound(kernel, q, child)) {
-                        scratch.open.push((child, 0.0));
-                    }
-                }
-            }
-        }
-    }
-    found.sort_unstable_by(Neighbor::order);
-}
-
-/// Shows rows and their reduced values to `see`, which answers the largest value still of interest.
-fn visit(
-    tiles: &Tiles,
-    kernel: Kernel,
-    q: &[f64],
-    open: &mut Vec<(usize, f64)>,
-    reduced: &mut Vec<f64>,
-    mut limit: f64,
-    mut see: impl FnMut(u32, f64) -> f64,
-) {
-    reduced.resize(tiles.largest, 0.0);
-    let mut scan = |tile: usize, mut limit: f64| {
-        let first = tiles.ranges[tile].0;
-        for (j, &value) in tiles.reduced(kernel, q, tile, reduced).iter().enumerate() {
-            if value <= limit {
-                limit = see(tiles.rows[first + j], value);
-            }
+    let limit = kernel.reduced_limit(radius);
+    let take = |row: u32, reduced: f64| {
+        let distance = kernel.finish(reduced);
+        if distance <= radius {
+            found.push(Neighbor { row, distance });
         }
         limit
     };
-    if tiles.nodes.is_empty() {
-        for tile in 0..tiles.ranges.len() {
-            limit = scan(tile, limit);
-        }
-        return;
+    visit(tree, kernel, q, limit, (&mut scratch.open, &mut scratch.point), take);
+    found.sort_unstable_by(Neighbor::order);
+}
+
+/// Shows `see` every row whose reduced value may be at most the limit; it answers the new limit.
+fn visit<F: FnMut(u32, f64) -> f64>(
+    tree: &Tree,
+    kernel: Kernel,
+    q: &[f64],
+    limit: f64,
+    (open, point): (&mut Vec<(f64, u32)>, &mut Vec<f64>),
+    see: F,
+) {
+    point.clear();
+    kernel.bound_row(q, point);
+    if kernel == Kernel::Euclidean {
+        simd::run(Visit { tree, space: Euclidean, q, point, limit, open, see });
+    } else {
+        simd::run(Visit { tree, space: kernel, q, point, limit, open, see });
     }
-    open.clear();
-    open.push((0, 0.0));
-    while let Some((node, bound)) = open.pop() {
-        if bound > limit {
-            continue;
+}
+
+struct Visit<'a, S, F> {
+    tree: &'a Tree,
+    space: S,
+    q: &'a [f64],
+    point: &'a [f64],
+    limit: f64,
+    open: &'a mut Vec<(f64, u32)>,
+    see: F,
+}
+
+impl<S: Space, F: FnMut(u32, f64) -> f64> Work for Visit<'_, S, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let tree = self.tree;
+        if tree.n_nodes() == 0 {
+            (0..tree.n_blocks()).for_each(|block| self.scan(block));
+            return;
         }
-        match tiles.nodes[node] {
-            Node::Leaf { tile } => limit = scan(tile, limit),
-            Node::Split { left, right } => {
-                let (a, b) = (tiles.bound(kernel, q, left), tiles.bound(kernel, q, right));
-                let (near, far) = if a <= b { ((left, a), (right, b)) } else { ((right, b), (left, a)) };
-                if far.1 <= limit {
-                    open.push(far);
-                }
-                open.push(near);
+        self.open.clear();
+        self.push_children(0);
+        while let Some((bound, child)) = self.open.pop() {
+            if bound > self.limit {
+                continue;
+            }
+            match Tree::child(child) {
+                Some(Child::Leaf(block)) => self.scan(block),
+                Some(Child::Node(node)) => self.push_children(node),
+                None => {}
             }
         }
     }
+}
+
+impl<S: Space, F: FnMut(u32, f64) -> f64> Visit<'_, S, F> {
+    #[inline(always)]
+    fn push_children(&mut self, node: usize) {
+        let bounds = self.space.boxes(self.point, self.point, self.tree.boxes(node));
+        push_sorted(self.open, bounds, self.tree.children(node), self.limit);
+    }
+
+    #[inline(always)]
+    fn scan(&mut self, block: usize) {
+        let mut reduced = [0.0; BLOCK];
+        self.space.block(self.q, self.tree.columns(block), &mut reduced);
+        for (position, value) in self.tree.positions(block).zip(reduced) {
+            if value <= self.limit {
+                self.limit = (self.see)(self.tree.rows[position], value);
+            }
+        }
+    }
+}
+
+/// Pushes the children whose bound is finite and at most the limit, the nearest last.
+#[inline(always)]
+pub(crate) fn push_sorted(open: &mut Vec<(f64, u32)>, bounds: [f64; 4], children: [u32; 4], limit: f64) {
+    let mut near: [(f64, u32); 4] = std::array::from_fn(|i| (bounds[i], children[i]));
+    // A network of five exchanges, descending.
+    for (i, j) in [(0, 1), (2, 3), (0, 2), (1, 3), (1, 2)] {
+        if near[i].0 < near[j].0 {
+            near.swap(i, j);
+        }
+    }
+    open.extend(near.into_iter().filter(|&(bound, _)| bound <= limit && bound < f64::INFINITY));
 }

@@ -112,11 +112,9 @@ impl Hdbscan {
 }
 
 /// Core distances and spanning tree of the rows that `index` holds.
-fn measure(x: Features<'_>, index: &NeighborIndex, params: &HdbscanParams) -> Result<ClusterTree> {
-    let core = index.kth_distances(params.neighbors(x.n_samples()));
-    let mut rows = mst::FeatureRows::new(x, &params.metric)?;
-    let mst = mst::prim(&mut rows, &core, params.alpha);
-    Ok(ClusterTree::new(params, core, mst))
+fn measure(index: &NeighborIndex, params: &HdbscanParams) -> ClusterTree {
+    let tree = index.spanning_tree(params.neighbors(index.n_samples()), params.alpha);
+    ClusterTree::new(params, tree.core_distances, Mst::from_edges(tree.edges))
 }
 
 impl Clusterer for Hdbscan {
@@ -125,7 +123,7 @@ impl Clusterer for Hdbscan {
     fn fit(&self, x: Features<'_>) -> Result<FittedHdbscan> {
         self.params.check_samples(x.n_samples())?;
         let index = NeighborIndex::build(x, &self.params.metric, self.params.plan)?;
-        let tree = measure(x, &index, &self.params)?;
+        let tree = measure(&index, &self.params);
         FittedHdbscan::assemble(self.params.clone(), x.n_features(), Arc::new(tree), Some(Arc::new(index)))
     }
 

@@ -1,20 +1,10 @@
-//! Minimum spanning tree of the mutual reachability distances, by Prim's algorithm on rows of distances.
+//! Minimum spanning tree of the mutual reachability distances; by Prim's algorithm where only distances are known.
 //!
 //! Which of several equal trees comes out does not matter: the hierarchy merges equal weights at once.
 
-use tsc_core::{Features, Result};
-use tsc_neighbors::{ColumnSet, Metric};
-
-/// One edge of the spanning tree.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Edge {
-    /// Smaller sample.
-    pub a: u32,
-    /// Larger sample.
-    pub b: u32,
-    /// `max(core a, core b, distance / alpha)`.
-    pub weight: f64,
-}
+#[cfg(feature = "rayon")]
+use rayon::slice::ParallelSliceMut as _;
+pub use tsc_neighbors::Edge;
 
 /// A minimum spanning tree, edges by ascending weight.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +20,11 @@ impl Mst {
     }
 
     pub(crate) fn from_edges(mut edges: Vec<Edge>) -> Self {
-        edges.sort_unstable_by(|x, y| x.weight.total_cmp(&y.weight).then((x.a, x.b).cmp(&(y.a, y.b))));
+        let order = |x: &Edge, y: &Edge| x.weight.total_cmp(&y.weight).then((x.a, x.b).cmp(&(y.a, y.b)));
+        #[cfg(feature = "rayon")]
+        edges.par_sort_unstable_by(order);
+        #[cfg(not(feature = "rayon"))]
+        edges.sort_unstable_by(order);
         Self { edges }
     }
 }
@@ -41,33 +35,6 @@ pub(crate) trait DistanceRows {
     /// The last row takes the free position.
     fn take(&mut self, position: usize);
     fn distances_from_taken(&self, out: &mut [f64]);
-}
-
-/// Rows of features, measured as they are needed.
-#[derive(Debug)]
-pub(crate) struct FeatureRows {
-    columns: ColumnSet,
-    taken: Vec<f64>,
-}
-
-impl FeatureRows {
-    pub(crate) fn new(x: Features<'_>, metric: &Metric) -> Result<Self> {
-        Ok(Self { columns: ColumnSet::new(x, metric)?, taken: Vec::new() })
-    }
-}
-
-impl DistanceRows for FeatureRows {
-    fn rows(&self) -> &[u32] {
-        self.columns.rows()
-    }
-
-    fn take(&mut self, position: usize) {
-        self.taken = self.columns.take(position);
-    }
-
-    fn distances_from_taken(&self, out: &mut [f64]) {
-        self.columns.distances_into(&self.taken, out);
-    }
 }
 
 /// O(n²) distances, O(n) memory.

@@ -50,7 +50,7 @@ impl Hdbscan {
             };
             let tree = match out.iter().find(|f| same_tree(f.params())) {
                 Some(fitted) => Arc::clone(fitted.shared_tree()),
-                None => Arc::new(measure(x, &index, p)?),
+                None => Arc::new(measure(&index, p)),
             };
             out.push(FittedHdbscan::assemble(p.clone(), x.n_features(), tree, Some(Arc::clone(&index)))?);
             indexes.push(index);

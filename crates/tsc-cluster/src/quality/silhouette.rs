@@ -1,46 +1,55 @@
-use tsc_core::{Features, Result};
-use tsc_neighbors::{ColumnSet, Metric, for_each_chunk};
+use super::distance_sums::{from_all, from_some};
+use super::groups::Groups;
+use super::strata::{Stratum, strata};
 
-use super::{Groups, QualityParams};
-
-/// Samples a thread takes at a time.
-const CHUNK: usize = 16;
-
-/// Mean silhouette and the number of samples it was taken over; there are at least two clusters.
-pub(crate) fn silhouette(groups: &Groups, params: &QualityParams) -> Result<(f64, usize)> {
-    let n = groups.n();
-    let columns = ColumnSet::new(Features::new(&groups.values, groups.n_features)?, &Metric::Euclidean)?;
-    // Samples are in cluster order, so a stride takes each cluster by its share.
-    let stride = n.div_ceil(params.silhouette_max_rows.max(1));
-    let first = (params.random_state % stride as u64) as usize;
-    let mut scores = vec![0.0; (n - first).div_ceil(stride)];
-    let starts = groups.starts();
-    for_each_chunk(&mut scores, CHUNK, |at, scores| {
-        let mut distances = vec![0.0; n];
-        for (i, score) in scores.iter_mut().enumerate() {
-            let row = first + (at + i) * stride;
-            columns.distances_into(groups.row(row), &mut distances);
-            *score = one(row, &distances, &starts);
-        }
-    });
-    Ok((scores.iter().sum::<f64>() / scores.len() as f64, scores.len()))
+/// Mean silhouette, and how it was found.
+pub(crate) struct Silhouette {
+    pub(crate) mean: f64,
+    pub(crate) n_samples: usize,
+    /// `None` if every sample was measured.
+    pub(crate) standard_error: Option<f64>,
 }
 
-/// 0 for a cluster of one sample, and where both distances vanish.
-fn one(row: usize, distances: &[f64], starts: &[usize]) -> f64 {
-    let (mut own, mut nearest) = (0.0, f64::INFINITY);
-    for range in starts.windows(2) {
-        let sum: f64 = distances[range[0]..range[1]].iter().sum();
-        let size = range[1] - range[0];
-        if (range[0]..range[1]).contains(&row) {
-            if size == 1 {
-                return 0.0;
-            }
-            own = sum / (size - 1) as f64;
-        } else {
-            nearest = nearest.min(sum / size as f64);
+/// Mean over at most `max_rows` samples against all; there are at least two clusters.
+pub(crate) fn silhouette(groups: &Groups, max_rows: usize, seed: u64) -> Silhouette {
+    let strata = strata(&groups.ranges(), max_rows, seed);
+    let rows: Vec<usize> = strata.iter().flat_map(|s| s.rows.iter().copied()).collect();
+    let scores = scores(groups, &rows);
+    let n = groups.n() as f64;
+    let (mut mean, mut variance, mut first) = (0.0, 0.0, 0);
+    for Stratum { rows, size } in &strata {
+        let scores = &scores[first..first + rows.len()];
+        first += rows.len();
+        let (taken, size) = (scores.len() as f64, *size as f64);
+        let own = scores.iter().sum::<f64>() / taken;
+        mean += size / n * own;
+        if taken < size {
+            let spread = scores.iter().map(|s| (s - own) * (s - own)).sum::<f64>() / (taken - 1.0);
+            variance += (size / n).powi(2) * spread / taken * (1.0 - taken / size);
         }
     }
-    let larger = f64::max(own, nearest);
-    if larger > 0.0 { (nearest - own) / larger } else { 0.0 }
+    let sampled = rows.len() < groups.n();
+    Silhouette { mean, n_samples: rows.len(), standard_error: sampled.then(|| variance.sqrt()) }
+}
+
+/// Silhouette of each of some samples, which are in the order of their clusters.
+fn scores(groups: &Groups, rows: &[usize]) -> Vec<f64> {
+    let sums = if rows.len() < groups.n() { from_some(groups, rows) } else { from_all(groups) };
+    let ranges = groups.ranges();
+    let one = |(&row, sums): (&usize, &[f64])| {
+        let (mut own, mut nearest) = (0.0, f64::INFINITY);
+        for (range, sum) in ranges.iter().zip(sums) {
+            if !range.contains(&row) {
+                nearest = nearest.min(sum / range.len() as f64);
+            } else if range.len() > 1 {
+                own = sum / (range.len() - 1) as f64;
+            } else {
+                // A cluster of one sample counts as 0.
+                return 0.0;
+            }
+        }
+        let larger = f64::max(own, nearest);
+        if larger > 0.0 { (nearest - own) / larger } else { 0.0 }
+    };
+    rows.iter().zip(sums.chunks_exact(ranges.len())).map(one).collect()
 }

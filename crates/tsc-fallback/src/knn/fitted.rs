@@ -1,3 +1,6 @@
+use std::fmt;
+use std::sync::OnceLock;
+
 use tsc_core::{
     ArtifactKind, ArtifactSink, ArtifactSource, Assignment, Features, FittedFallback, Label, Load, Result,
     Save, Stage, check_width,
@@ -5,6 +8,7 @@ use tsc_core::{
 use tsc_neighbors::{Neighbor, NeighborIndex, Scratch, for_each_chunk};
 
 use super::params::{KnnParams, Weights};
+use super::reach::reach;
 use super::wire;
 use crate::detail::Detail;
 use crate::evaluation::{FallbackEvaluation, tally};
@@ -17,14 +21,27 @@ const EVALUATION_ROWS: usize = 10_000;
 const FILE: &str = "model.postcard";
 
 /// Training samples with their labels and each label's cap.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FittedKnn {
     params: KnnParams,
     index: NeighborIndex,
     codes: Vec<u32>,
     labels: Vec<Label>,
     caps: Vec<f64>,
-    evaluation: Option<FallbackEvaluation>,
+    /// Found when first asked for.
+    evaluation: OnceLock<Option<FallbackEvaluation>>,
+}
+
+/// Without the samples.
+impl fmt::Debug for FittedKnn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FittedKnn")
+            .field("params", &self.params)
+            .field("n_samples", &self.codes.len())
+            .field("labels", &self.labels)
+            .field("max_distances", &self.caps)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The label with the most weight among some neighbours.
@@ -38,20 +55,16 @@ impl FittedKnn {
     pub(crate) fn fit(params: &KnnParams, x: Features<'_>, labels: &[Label]) -> Result<Self> {
         let training = Labelled::of(x, labels)?;
         let d = x.n_features();
-        let build = |values: &[f64]| {
-            NeighborIndex::build(Features::new(values, d)?, &params.metric, params.algorithm.plan())
-        };
-        let index = build(&training.values).map_err(|e| e.at_stage(Stage::Fallback))?;
+        let (metric, plan) = (&params.metric, params.algorithm.plan());
+        let index = NeighborIndex::build(Features::new(&training.values, d)?, metric, plan)
+            .map_err(|e| e.at_stage(Stage::Fallback))?;
         let caps = params.max_distance.caps(training.labels.len(), |code| {
-            let own = build(&training.of_code(code, d)).expect("part of a matrix that was indexed");
-            if own.n_samples() > 1 { own.kth_distances(params.n_neighbors) } else { Vec::new() }
+            let own = training.of_code(code, d);
+            let own = Features::new(&own, d).expect("part of a feature matrix");
+            reach(own, metric, plan, params.n_neighbors).expect("part of a matrix that was indexed")
         });
         let Labelled { codes, labels, .. } = training;
-        let mut fitted = Self { params: params.clone(), index, codes, labels, caps, evaluation: None };
-        if params.evaluate {
-            fitted.evaluation = fitted.leave_one_out();
-        }
-        Ok(fitted)
+        Ok(Self::assemble(params.clone(), index, codes, labels, caps))
     }
 
     pub(crate) fn assemble(
@@ -60,9 +73,8 @@ impl FittedKnn {
         codes: Vec<u32>,
         labels: Vec<Label>,
         caps: Vec<f64>,
-        evaluation: Option<FallbackEvaluation>,
     ) -> Self {
-        Self { params, index, codes, labels, caps, evaluation }
+        Self { params, index, codes, labels, caps, evaluation: OnceLock::new() }
     }
 
     /// The parameters it was fitted with.
@@ -86,10 +98,10 @@ impl FittedKnn {
     /// Leave-one-out scores on the training samples: each is asked with itself left out.
     ///
     /// `None` if `evaluate` was off or there is one training sample only. Above 10,000 samples every
-    /// n-th is asked.
+    /// n-th is asked. Found at the first call, which takes as long as assigning so many samples.
     #[must_use]
     pub fn evaluation(&self) -> Option<&FallbackEvaluation> {
-        self.evaluation.as_ref()
+        self.evaluation.get_or_init(|| self.leave_one_out()).as_ref()
     }
 
     /// Scores on samples with known labels; noise and labels it never saw are left out. `None` if none
@@ -105,15 +117,21 @@ impl FittedKnn {
     pub fn evaluate(&self, x: Features<'_>, labels: &[Label]) -> Result<Option<FallbackEvaluation>> {
         assert_eq!(labels.len(), x.n_samples(), "one label per sample");
         self.check(x)?;
-        let (mut scratch, mut weights) = (Scratch::new(), Vec::new());
-        let mut outcomes = Vec::new();
-        for (row, label) in x.rows().zip(labels) {
-            if let Ok(known) = self.labels.binary_search(label) {
-                let near = self.index.query_one(row, self.params.n_neighbors, &mut scratch)?;
-                let vote = self.vote(near, &mut weights);
-                outcomes.push((known, vote.code, self.decide(&vote).reason.is_some()));
-            }
+        let known = |label: &Label| self.labels.binary_search(label).ok();
+        let mut outcomes: Vec<(usize, usize, bool)> = Vec::new();
+        let mut rows = Vec::new();
+        for (row, code) in labels.iter().enumerate().filter_map(|(row, label)| Some((row, known(label)?))) {
+            outcomes.push((code, 0, false));
+            rows.push(row);
         }
+        for_each_chunk(&mut outcomes, CHUNK, |first, outcomes| {
+            let (mut scratch, mut weights) = (Scratch::new(), Vec::new());
+            for (&row, outcome) in rows[first..].iter().zip(outcomes) {
+                let near = self.nearest(x.row(row), &mut scratch);
+                let vote = self.vote(near, &mut weights);
+                (outcome.1, outcome.2) = (vote.code, self.decide(&vote).reason.is_some());
+            }
+        });
         Ok(tally(&self.labels, &outcomes, 1))
     }
 
@@ -147,10 +165,7 @@ impl FittedKnn {
         for_each_chunk(out, CHUNK, |first, out| {
             let (mut scratch, mut weights) = (Scratch::new(), Vec::new());
             for (i, out) in out.iter_mut().enumerate() {
-                let near = self
-                    .index
-                    .query_one(x.row(first + i), self.params.n_neighbors, &mut scratch)
-                    .expect("width, values and direction of every row were checked");
+                let near = self.nearest(x.row(first + i), &mut scratch);
                 *out = give(self.decide(&self.vote(near, &mut weights)));
             }
         });
@@ -162,9 +177,15 @@ impl FittedKnn {
         self.index.check_queries(x).map_err(|e| e.at_stage(Stage::Fallback))
     }
 
+    fn nearest<'s>(&self, row: &[f64], scratch: &'s mut Scratch) -> &'s [Neighbor] {
+        self.index
+            .query_one(row, self.params.n_neighbors, scratch)
+            .expect("width, values and direction of every row were checked")
+    }
+
     fn leave_one_out(&self) -> Option<FallbackEvaluation> {
         let n = self.index.n_samples();
-        if n < 2 {
+        if n < 2 || !self.params.evaluate {
             return None;
         }
         let stride = n.div_ceil(EVALUATION_ROWS);
@@ -237,7 +258,6 @@ impl Save for FittedKnn {
             codes: &self.codes,
             labels: &self.labels,
             caps: &self.caps,
-            evaluation: self.evaluation.as_ref(),
         };
         sink.put(FILE, &wire::encode(FILE, &model)?)
     }

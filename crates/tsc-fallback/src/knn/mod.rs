@@ -1,5 +1,6 @@
 mod fitted;
 mod params;
+mod reach;
 mod wire;
 
 pub use fitted::FittedKnn;

@@ -1,8 +1,6 @@
 use serde::{Deserialize, Serialize};
-use tsc_core::Violation;
+use tsc_core::{MaxDistance, Violation};
 use tsc_neighbors::{Metric, Plan};
-
-use crate::cap::MaxDistance;
 
 /// Settings of [`KnnFallback`](super::KnnFallback), with scikit-learn's key names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +18,7 @@ pub struct KnnParams {
     pub max_distance: MaxDistance,
     /// Least share of the votes, 0..=1, default 0. Larger leaves more samples noise.
     pub min_strength: f64,
-    /// Whether the fit measures its leave-one-out accuracy, default true.
+    /// Whether the leave-one-out accuracy can be asked for, default true.
     pub evaluate: bool,
 }
 

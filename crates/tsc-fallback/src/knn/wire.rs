@@ -1,14 +1,12 @@
-//! Stored form, version 1. The index is rebuilt on load.
+//! Stored form, version 1. The index is rebuilt on load, and the evaluation when it is asked for.
 
 use serde::{Deserialize, Serialize};
-use tsc_core::{Features, Label, Result, damaged};
+use tsc_core::{Features, Label, MaxDistance, Result, damaged};
 use tsc_neighbors::NeighborIndex;
 
 use super::fitted::FittedKnn;
 use super::params::{Algorithm, KnnParams, Weights};
-use crate::cap::MaxDistance;
-use crate::evaluation::FallbackEvaluation;
-use crate::stored::{CapV1, EvaluationV1, MetricV1, check_codes};
+use crate::stored::{CapV1, MetricV1, check_codes};
 
 #[derive(Serialize, Deserialize)]
 struct ModelV1 {
@@ -24,7 +22,6 @@ struct ModelV1 {
     codes: Vec<u32>,
     labels: Vec<i32>,
     caps: Vec<f64>,
-    evaluation: Option<EvaluationV1>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,7 +44,6 @@ pub(crate) struct Borrowed<'a> {
     pub(crate) codes: &'a [u32],
     pub(crate) labels: &'a [Label],
     pub(crate) caps: &'a [f64],
-    pub(crate) evaluation: Option<&'a FallbackEvaluation>,
 }
 
 pub(crate) fn encode(file: &str, m: &Borrowed<'_>) -> Result<Vec<u8>> {
@@ -73,7 +69,6 @@ pub(crate) fn encode(file: &str, m: &Borrowed<'_>) -> Result<Vec<u8>> {
         codes: m.codes.to_vec(),
         labels: m.labels.iter().map(|l| l.id()).collect(),
         caps: m.caps.to_vec(),
-        evaluation: m.evaluation.map(EvaluationV1::of),
     };
     postcard::to_stdvec(&model).map_err(|e| damaged(file, e))
 }
@@ -113,6 +108,5 @@ pub(crate) fn decode(file: &str, bytes: &[u8]) -> Result<FittedKnn> {
     let x = Features::new(&m.rows, n_features).map_err(|e| damaged(file, e))?;
     let index =
         NeighborIndex::build(x, &params.metric, params.algorithm.plan()).map_err(|e| damaged(file, e))?;
-    let evaluation = m.evaluation.map(|e| e.evaluation(file, &labels)).transpose()?;
-    Ok(FittedKnn::assemble(params, index, m.codes, labels, m.caps, evaluation))
+    Ok(FittedKnn::assemble(params, index, m.codes, labels, m.caps))
 }

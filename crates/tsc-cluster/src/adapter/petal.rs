@@ -1,20 +1,22 @@
 //! Adapter to petal-clustering's HDBSCAN, a second implementation behind the same trait.
 
-use ndarray::ArrayView2;
+use ndarray::Array2;
 use petal_clustering::Fit as _;
 use petal_neighbors::distance::Euclidean;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use tsc_core::{
-    ArtifactKind, ArtifactSink, ArtifactSource, Assignment, ClusterId, Clusterer, Features, FittedClusterer,
-    Label, Load, Result, Save, Stage, StoredKind, Violation, all_valid, check_width, damaged,
+    ArtifactKind, ArtifactSink, ArtifactSource, Assignment, Clusterer, Features, FittedClusterer, Label,
+    Load, Result, Save, Stage, StoredKind, Violation, all_valid, check_width, damaged,
 };
 use tsc_neighbors::{Metric, NeighborIndex, Plan, Scratch, for_each_chunk};
 
+use crate::adapter::canonical;
+use crate::adapter::stored::{self, FILE};
 use crate::error::ClusterError;
 
 /// Samples a thread takes at a time.
 const CHUNK: usize = 64;
-const FILE: &str = "model.postcard";
 
 /// Settings of [`PetalHdbscan`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,8 +58,8 @@ impl PetalParams {
 
 /// HDBSCAN* by petal-clustering: euclidean, excess of mass.
 ///
-/// Ties of distance are broken by the order of the samples, so equal weights can give other clusters
-/// than [`Hdbscan`](crate::Hdbscan), and permuted samples other labels; equal samples get one label here.
+/// Tied distances are merged one after the other, so where edges weigh the same the clusters can be other
+/// than those of [`Hdbscan`](crate::Hdbscan), and wrong; equal samples get one label here. O(n² d) time.
 /// A new sample takes the label of the nearest training sample if it lies within that sample's core
 /// distance, with strength `1 - distance / core`; else it is noise.
 #[derive(Clone, Debug)]
@@ -91,7 +93,10 @@ impl Clusterer for PetalHdbscan {
         if n < min_cluster_size {
             return Err(ClusterError::TooFewSamples { n_samples: n, min_cluster_size }.into());
         }
-        let index = NeighborIndex::build(x, &Metric::Euclidean, Plan::Auto)?;
+        let order = canonical::order(x);
+        let mut values = Vec::with_capacity(x.as_slice().len());
+        let sorted = x.gather(&order, &mut values);
+        let index = NeighborIndex::build(sorted, &Metric::Euclidean, Plan::Auto)?;
         let neighbors = self.params.min_samples.min(n - 1);
         let core = index.kth_distances(neighbors);
         let mut backend = petal_clustering::HDbscan {
@@ -101,17 +106,27 @@ impl Clusterer for PetalHdbscan {
             metric: Euclidean::default(),
             boruvka: false,
         };
-        let view = ArrayView2::from_shape((n, x.n_features()), x.as_slice())
+        let matrix = Array2::from_shape_vec((n, x.n_features()), values)
             .expect("the length is n_samples x n_features by construction");
-        let (clusters, _, _) = backend.fit(&view.to_owned(), None);
+        let (clusters, _, _) = backend.fit(&matrix, None);
+        let n_groups = clusters.len();
         let mut groups = vec![None; n];
         for (group, rows) in clusters.into_values().enumerate() {
             for row in rows {
                 groups[row] = Some(group);
             }
         }
-        let labels = numbered(&equal_rows_together(&index, groups));
-        Ok(FittedPetal { index, core, labels })
+        // Equal samples lie side by side and take the group of the first: a label follows from the values.
+        for row in 1..n {
+            if canonical::compare(index.row(row - 1), index.row(row)).is_eq() {
+                groups[row] = groups[row - 1];
+            }
+        }
+        let mut unsorted = vec![None; n];
+        order.iter().zip(&groups).for_each(|(&row, &group)| unsorted[row] = group);
+        let (training_labels, _) = canonical::numbered(&unsorted, n_groups);
+        let labels = order.iter().map(|&row| training_labels[row]).collect();
+        Ok(FittedPetal { index, core, labels, training_labels })
     }
 
     fn restore(&self, stored: &StoredKind, source: &dyn ArtifactSource) -> Result<FittedPetal> {
@@ -119,40 +134,26 @@ impl Clusterer for PetalHdbscan {
     }
 }
 
-/// Equal samples take the group of the first of them: a label must follow from the values.
-fn equal_rows_together(index: &NeighborIndex, mut groups: Vec<Option<usize>>) -> Vec<Option<usize>> {
-    let mut order: Vec<usize> = (0..groups.len()).collect();
-    let compare = |a: &usize, b: &usize| {
-        let pairs = index.row(*a).iter().zip(index.row(*b));
-        let differs = |(a, b): (&f64, &f64)| a.partial_cmp(b).filter(|o| o.is_ne());
-        pairs.into_iter().find_map(differs).unwrap_or(std::cmp::Ordering::Equal)
-    };
-    order.sort_by(|a, b| compare(a, b).then(a.cmp(b)));
-    for equal in order.chunk_by(|a, b| compare(a, b).is_eq()) {
-        equal.iter().for_each(|&row| groups[row] = groups[equal[0]]);
-    }
-    groups
-}
-
-/// Clusters numbered by smallest member; the backend's own numbers follow the order of a hash map.
-fn numbered(groups: &[Option<usize>]) -> Vec<Label> {
-    let mut numbers: Vec<Option<ClusterId>> = vec![None; groups.len()];
-    let mut next = 0;
-    let mut number = |group: usize| {
-        *numbers[group].get_or_insert_with(|| {
-            next += 1;
-            ClusterId(next - 1)
-        })
-    };
-    groups.iter().map(|g| g.map_or(Label::NOISE, |g| Label::of(number(g)))).collect()
-}
-
 /// Training samples with their labels and core distances.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FittedPetal {
+    /// Sorted by value, so that of two training samples at one distance the order given does not decide.
     index: NeighborIndex,
     core: Vec<f64>,
+    /// Of the rows of the index.
     labels: Vec<Label>,
+    /// In the order the samples came.
+    training_labels: Vec<Label>,
+}
+
+/// Without the samples.
+impl fmt::Debug for FittedPetal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FittedPetal")
+            .field("n_samples", &self.labels.len())
+            .field("n_clusters", &self.n_clusters())
+            .finish_non_exhaustive()
+    }
 }
 
 impl FittedPetal {
@@ -169,7 +170,7 @@ impl FittedPetal {
 
 impl FittedClusterer for FittedPetal {
     fn training_labels(&self) -> &[Label] {
-        &self.labels
+        &self.training_labels
     }
 
     fn n_clusters(&self) -> usize {
@@ -199,6 +200,7 @@ struct ModelV1 {
     n_features: u64,
     rows: Vec<f64>,
     core_distances: Vec<f64>,
+    row_labels: Vec<i32>,
     labels: Vec<i32>,
 }
 
@@ -212,9 +214,10 @@ impl Save for FittedPetal {
             n_features: self.n_features() as u64,
             rows: self.index.as_slice().to_vec(),
             core_distances: self.core.clone(),
-            labels: self.labels.iter().map(|l| l.id()).collect(),
+            row_labels: stored::ids(&self.labels),
+            labels: stored::ids(&self.training_labels),
         };
-        sink.put(FILE, &postcard::to_stdvec(&model).map_err(|e| damaged(FILE, e))?)
+        stored::put(&model, sink)
     }
 }
 
@@ -222,26 +225,24 @@ impl Load for FittedPetal {
     const KIND: ArtifactKind = ArtifactKind { name: "petal_hdbscan", version: 1 };
 
     fn load(_version: u32, source: &dyn ArtifactSource) -> Result<Self> {
-        let bytes = source.get(FILE)?;
-        let (m, rest) = postcard::take_from_bytes::<ModelV1>(&bytes).map_err(|e| damaged(FILE, e))?;
+        let m: ModelV1 = stored::get(source)?;
         let n = m.labels.len();
-        let n_features = usize::try_from(m.n_features).map_err(|e| damaged(FILE, e))?;
-        let shaped = rest.is_empty()
-            && m.core_distances.len() == n
-            && n.checked_mul(n_features) == Some(m.rows.len())
-            && m.core_distances.iter().all(|&c| c >= 0.0 && c.is_finite());
-        if !shaped {
-            return Err(damaged(FILE, format!("its columns do not fit {n} samples of {n_features}")));
+        let n_features = stored::size(m.n_features)?;
+        let (training_labels, _) = stored::labels(&m.labels)?;
+        stored::check_length("values", m.rows.len(), n.checked_mul(n_features))?;
+        stored::check_length("core distances", m.core_distances.len(), Some(n))?;
+        if !m.core_distances.iter().all(|&core| core >= 0.0 && core.is_finite()) {
+            return Err(damaged(FILE, "a core distance is negative or not finite"));
         }
-        let mut next = 0;
-        for &label in &m.labels {
-            if label < -1 || label > next {
-                return Err(damaged(FILE, "its clusters are not numbered by their smallest member"));
-            }
-            next = next.max(label + 1);
+        let (mut given, mut own) = (m.labels, m.row_labels.clone());
+        given.sort_unstable();
+        own.sort_unstable();
+        if given != own {
+            return Err(damaged(FILE, "its rows and its training samples have different labels"));
         }
         let x = Features::new(&m.rows, n_features).map_err(|e| damaged(FILE, e))?;
         let index = NeighborIndex::build(x, &Metric::Euclidean, Plan::Auto).map_err(|e| damaged(FILE, e))?;
-        Ok(Self { index, core: m.core_distances, labels: Label::from_ids(&m.labels) })
+        let labels = Label::from_ids(&m.row_labels);
+        Ok(Self { index, core: m.core_distances, labels, training_labels })
     }
 }
