@@ -10,10 +10,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use tsc_examples::shown;
 use tsc_pipeline::cluster::{ClusterView, FittedClusterer, Hdbscan, dbcv, quality};
+use tsc_pipeline::core::Label;
 use tsc_pipeline::prelude::*;
 use tsc_pipeline::series::simulate::Cohort;
-use tsc_pipeline::series::{Featurizer, Format, SeriesTable, Source, TableSpec};
+use tsc_pipeline::series::{FeatureMatrix, Featurizer, Format, Role, SeriesTable, Source, TableSpec};
 use tsc_pipeline::{ConfigWarning, SegmentStability};
+
+/// Segments, and columns of each, that are described.
+const MOST_DESCRIBED: usize = 12;
 
 fn main() -> Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
@@ -47,6 +51,37 @@ fn main() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the members of each segment have in common, and what became of them.
+fn describe(table: &SeriesTable, matrix: &FeatureMatrix, columns: &[usize], labels: &[Label]) {
+    let outcomes = table.variables().as_slice().iter().filter(|variable| variable.role == Role::Outcome);
+    let outcomes: Vec<_> =
+        outcomes.filter_map(|variable| Some((&variable.name, table.variable(&variable.name)?))).collect();
+    let mut found = labels.to_vec();
+    found.sort_unstable();
+    found.dedup();
+    for label in found.into_iter().take(MOST_DESCRIBED) {
+        let rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] == label).collect();
+        let name = label.cluster().map_or("noise".into(), |cluster| format!("segment {cluster}"));
+        print!("  {name:<10} {:>5} stays:", rows.len());
+        for &column in columns.iter().take(MOST_DESCRIBED) {
+            let values = rows.iter().map(|&row| matrix.features().row(row)[column]);
+            print!(
+                " {} {:.2}",
+                matrix.schema().columns()[column].name,
+                values.sum::<f64>() / rows.len() as f64
+            );
+        }
+        for &(name, variable) in &outcomes {
+            let of = |&row: &usize| table.fixed(table.patient(&matrix.patients()[row])?, variable);
+            let known: Vec<f64> = rows.iter().filter_map(of).collect();
+            if !known.is_empty() {
+                print!(" {name} {:.3}", known.iter().sum::<f64>() / known.len() as f64);
+            }
+        }
+        println!();
+    }
 }
 
 /// Four groups are found again by every third; a cohort of one group has no segments, and that is said.
@@ -114,6 +149,7 @@ fn measure(
         format!("{}/{}", stability.meeting(&config.segments), stability.agreements.len()),
         seconds,
     );
+    describe(table, &matrix, &columns, labels);
     let warnings = stability.warnings(&config.segments);
     Ok((stability, warnings))
 }

@@ -296,7 +296,7 @@ impl Demo {
         ))?;
         if let Some(stability) = &clustering.stability {
             say(format!(
-                "stability    two thirds on the last third: ARI {:.3}, worst {:.3}; {} without noise",
+                "stability    two thirds on the remaining one: ARI {:.3}, worst {:.3}; {} without noise",
                 stability.adjusted_rand(),
                 stability.worst_adjusted_rand(),
                 or_dash(stability.adjusted_rand_clustered())

@@ -71,7 +71,7 @@ pub enum ConfigWarning {
         /// `segments.max_noise`.
         max_noise: f64,
     },
-    /// Two thirds of the samples segment the last third differently.
+    /// Segments found in two separate thirds of the samples differ on the remaining third.
     UnstableSegments {
         /// Adjusted Rand index between the two, noise as a group; the median over all cuts.
         agreement: f64,
@@ -124,7 +124,7 @@ impl fmt::Display for ConfigWarning {
             ),
             Self::UnstableSegments { agreement, min_agreement } => write!(
                 f,
-                "two thirds of the samples segment the last third with an adjusted Rand index of {agreement:.2}, below segments.min_agreement {min_agreement}: the segments depend on who was fitted; try fewer cluster columns, segments.auto_size or a larger min_cluster_size, or more samples"
+                "segments found in two separate thirds of the samples agree on the remaining third with an adjusted Rand index of {agreement:.2}, below segments.min_agreement {min_agreement}: they depend on who was fitted; try fewer cluster columns, segments.auto_size or a larger min_cluster_size, or more samples"
             ),
         }
     }

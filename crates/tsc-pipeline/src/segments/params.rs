@@ -22,10 +22,10 @@ pub struct SegmentParams {
     ///
     /// For n rows the size is n^(2/3), at least 5, and the samples a fifth of it, at least 2.
     pub auto_size: bool,
-    /// How often a fit cuts the patients into thirds to see whether two of them segment the third alike;
+    /// How often a fit cuts the patients into thirds to see whether segments of two agree on the remaining one;
     /// default 0 = it does not look. Each cut costs three fits of a third of the rows.
     pub stability_cuts: usize,
-    /// A segmentation whose adjusted Rand index between the two thirds is below it warns; default 0.6.
+    /// A segmentation whose adjusted Rand index between thirds is below it warns; default 0.6.
     pub min_agreement: f64,
     /// A share of noise among rows not fitted on above it warns; default 0.3.
     pub max_noise: f64,

@@ -8,7 +8,7 @@ use tsc_core::{
 use super::{Seen, SegmentParams, segment_warnings};
 use crate::config::ConfigWarning;
 
-/// What the segmentations of two thirds of the patients say about the last third, which neither saw.
+/// What the segmentations of two separate thirds of the patients say about the remaining third.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Agreement {
