@@ -66,7 +66,7 @@ enum Search {
         kernel: Kernel,
         /// The rows of unit length that cosine measures.
         units: Option<Vec<f64>>,
-        tree: Tree,
+        tree: Box<Tree>,
     },
     /// A metric of the caller's, measured pair by pair.
     Pairs(Arc<dyn Distance>),
@@ -94,7 +94,8 @@ impl NeighborIndex {
                     Some(units) => Features::new(units, x.n_features())?,
                     None => x,
                 };
-                Search::Blocks { kernel, tree: Tree::new(prepared, kernel, plan != Plan::Tiled), units }
+                let tree = Box::new(Tree::new(prepared, kernel, plan != Plan::Tiled));
+                Search::Blocks { kernel, units, tree }
             }
             Err(distance) => Search::Pairs(Arc::clone(distance)),
         };

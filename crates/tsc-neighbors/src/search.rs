@@ -1,6 +1,6 @@
 //! Search for one row: the k nearest rows, or all rows within a radius.
 
-use crate::kernel::{BLOCK, Euclidean, Kernel, Space};
+use crate::kernel::{BLOCK, Euclidean, Kernel, Space, bits, lanes_up_to};
 use crate::neighborhoods::Neighbor;
 use crate::simd::{self, Work};
 use crate::tree::{Child, NO_CHILD, Tree};
@@ -178,9 +178,10 @@ impl<S: Space, F: FnMut(u32, f64) -> f64> Visit<'_, S, F> {
     fn scan(&mut self, block: usize) {
         let mut reduced = [0.0; BLOCK];
         self.space.block(self.q, self.tree.columns(block), &mut reduced);
-        for (position, value) in self.tree.positions(block).zip(reduced) {
-            if value <= self.limit {
-                self.limit = (self.see)(self.tree.rows[position], value);
+        let positions = self.tree.positions(block);
+        for j in bits(lanes_up_to(&reduced, self.limit) & u32::MAX >> (32 - positions.len())) {
+            if reduced[j] <= self.limit {
+                self.limit = (self.see)(self.tree.rows[positions.start + j], reduced[j]);
             }
         }
     }
