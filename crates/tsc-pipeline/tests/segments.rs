@@ -73,6 +73,19 @@ fn useless_segments_are_warned_of_in_the_report_and_the_run() {
     assert!(warned.iter().all(|warning| tag.contains(warning)), "{tag}");
 }
 
+#[cfg(feature = "report")]
+#[test]
+fn the_page_says_what_a_silhouette_does_not() {
+    let cohort = Cohort::new(450, 1);
+    let pipeline = Pipeline::from_config(&config_with("segments.stability_cuts = 1")).unwrap();
+    let (fitted, report) = pipeline.fit_initial(&cohort.batch()).unwrap();
+    let page = fitted.report_html(&report, &cohort.batch()).unwrap();
+    let dbcv = report.clustering.dbcv.unwrap();
+    assert!(page.contains(&format!("Segments: DBCV {dbcv:.3}; ")), "the page has no DBCV");
+    let index = report.clustering.stability.unwrap().adjusted_rand();
+    assert!(page.contains(&format!("thirds of the rows is {index:.3}, ")), "the page has no stability");
+}
+
 #[test]
 fn segments_that_are_of_use_warn_of_nothing() {
     let (report, tracker) = report("segments.stability_cuts = 1", &Cohort::new(450, 1));
