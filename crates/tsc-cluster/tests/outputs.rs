@@ -149,54 +149,6 @@ fn representatives_need_the_samples() {
     assert!(errors.iter().all(|e| (e.kind(), e.code()) == (ErrorKind::Prediction, "TSC-CLU-003")));
 }
 
-/// `relative_validity_` of hdbscan 0.8.44, approx_min_span_tree=False, where no two edges weigh the same.
-#[test]
-fn relative_validity_equals_hdbscans() {
-    let Some(folder) = shared("conformance/hdbscan") else { return };
-    let expected = [
-        ("hdbscan_tests_blobs200", 0.6333148530252537),
-        ("clusterable2309", 0.10953960088670642),
-        ("circles600", 0.25492547247656705),
-        ("cancer569", 0.0018313846084355109),
-        ("gmm1500_d1", 0.26917816186045446),
-        ("gmm1500_d2", 0.47580702849245105),
-        ("gmm1500_d10", 0.5355499525071254),
-        ("gmm1500_d24", 0.481158258588687),
-        ("gmm1500_d64", 0.8107453252047652),
-        ("uniform500", 0.2074560309333407),
-        ("single_gauss500", 0.16760482019543116),
-        ("large_offset600", 0.3389148164439605),
-    ];
-    for (dataset, expected) in expected {
-        let data = npy::read(folder.join(format!("data_{dataset}.npy")));
-        let params = HdbscanParams { min_cluster_size: 10, min_samples: Some(1), ..Default::default() };
-        let fitted = fit(data.features(), params);
-        let got = fitted.tree().relative_validity(fitted.training_labels()).unwrap().unwrap();
-        // Labels are equal on these data; the sums of float32 and float64 distances are not.
-        assert!((got - expected).abs() < 1e-9, "{dataset}: {got} is not {expected}");
-    }
-}
-
-#[test]
-fn relative_validity_by_hand() {
-    let fitted = nested();
-    let tree = fitted.tree();
-    let score = |ids: &[i32]| tree.relative_validity(&Label::from_ids(ids)).unwrap();
-    let pairs = [[0; 8], [1; 8]].concat();
-    // Apart 47.625; the pairs hold together at 1.625 and 2.625.
-    let expected = 0.5 * (47.625 - 1.625) / 47.625 + 0.5 * (47.625 - 2.625) / 47.625;
-    assert!((score(&pairs).unwrap() - expected).abs() < 1e-15);
-    // Noise counts in the share, and its edges in nothing.
-    let quarter = [[0; 4], [-1; 4], [1; 4], [-1; 4]].concat();
-    // No edge between the two: twice the heaviest of all.
-    let expected = 2.0 * 0.25 * (95.25 - 0.125) / 95.25;
-    assert!((score(&quarter).unwrap() - expected).abs() < 1e-15);
-    assert_eq!(score(&[0; 16]), None);
-    assert_eq!(score(&[-1; 16]), None);
-    let error = tree.relative_validity(&[Label::NOISE]).unwrap_err();
-    assert_eq!((error.code(), error.to_string().as_str()), ("TSC-CLU-009", "1 labels for 16 samples"));
-}
-
 #[test]
 fn exports_by_hand() {
     let x = [0.0, 1.0, 3.0, 20.0, 22.0, 26.0];
