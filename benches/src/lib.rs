@@ -1,8 +1,28 @@
 //! Inputs that the benches share.
 #![forbid(unsafe_code)]
 
+use tsc_pipeline::cluster::{Hdbscan, HdbscanParams};
 use tsc_pipeline::prelude::*;
 use tsc_testing::Cohort;
+
+/// The size for measuring, or the small one where each bench runs once as a test.
+///
+/// Cargo gives `--bench` to a bench that it measures, and criterion `--test` means once all the same.
+#[must_use]
+pub fn size(measured: usize, tested: usize) -> usize {
+    let is_measured =
+        std::env::args().any(|it| it == "--bench") && !std::env::args().any(|it| it == "--test");
+    if is_measured { measured } else { tested }
+}
+
+/// The clusterer of the peer comparison: clusters of at least 25, 10 neighbours.
+///
+/// # Errors
+///
+/// None: the parameters are in range.
+pub fn hdbscan() -> Result<Hdbscan> {
+    Hdbscan::new(HdbscanParams { min_cluster_size: 25, min_samples: Some(10), ..HdbscanParams::default() })
+}
 
 /// Linear models, clusters of at least 25; nothing is tracked.
 ///

@@ -42,6 +42,8 @@ xflags::xflags! {
         cmd bench {
             /// clustering, models, tracking or monitoring.
             required --peers area: String
+            /// Only the cases with this text in their name, such as T-14 or `10k x 2`.
+            optional --case text: String
             /// File to write the results to.
             optional --json file: PathBuf
         }

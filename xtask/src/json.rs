@@ -1,10 +1,10 @@
-//! The little of JSON that `cargo metadata` needs; a JSON crate would double xtask's build.
+//! The little of JSON that `cargo metadata` and the benchmarks need; a JSON crate would double xtask's build.
 
 use std::{iter::Peekable, str::Chars};
 
 use anyhow::{Context, Result, bail};
 
-/// A JSON value; numbers stay text, nothing here computes with them.
+/// A JSON value; numbers stay text until somebody computes with them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Json {
     Null,
@@ -36,6 +36,14 @@ impl Json {
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Json::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a number.
+    pub(crate) fn number(&self) -> Option<f64> {
+        match self {
+            Json::Number(text) => text.parse().ok(),
             _ => None,
         }
     }
@@ -181,6 +189,7 @@ mod tests {
         assert_eq!(json.get("b\n").text(), Some("é😀\""));
         assert_eq!(json.get("c").members(), []);
         assert_eq!(json.get("d"), &Json::List(Vec::new()));
+        assert_eq!((json.get("a").list()[1].number(), json.get("c").number()), (Some(-2500.0), None));
         assert_eq!(json.get("absent"), &Json::Null);
     }
 

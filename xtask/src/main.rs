@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
+mod bench;
 mod demo;
 mod exit;
 mod flags;
@@ -48,7 +49,7 @@ fn run(flags: Xtask) -> Result<()> {
             print!("{}", setup::exports(&root())?);
             Ok(())
         }
-        XtaskCmd::Bench(it) => Err(absent("bench area", &it.peers)),
+        XtaskCmd::Bench(it) => bench::run(&bench::Options { area: it.peers, case: it.case, json: it.json }),
         XtaskCmd::Eval(it) => Err(absent("evaluation task", &it.name)),
     }
 }

@@ -3,7 +3,7 @@
 use crate::kernel::{BLOCK, Euclidean, Kernel, Space};
 use crate::neighborhoods::Neighbor;
 use crate::simd::{self, Work};
-use crate::tree::{Child, Tree};
+use crate::tree::{Child, NO_CHILD, Tree};
 
 /// Above this k the candidates are collected and sorted instead of kept in order.
 const INSERTION_K: usize = 64;
@@ -186,7 +186,7 @@ impl<S: Space, F: FnMut(u32, f64) -> f64> Visit<'_, S, F> {
     }
 }
 
-/// Pushes the children whose bound is finite and at most the limit, the nearest last.
+/// Pushes the children whose bound is at most the limit, the nearest last.
 #[inline(always)]
 pub(crate) fn push_sorted(open: &mut Vec<(f64, u32)>, bounds: [f64; 4], children: [u32; 4], limit: f64) {
     let mut near: [(f64, u32); 4] = std::array::from_fn(|i| (bounds[i], children[i]));
@@ -196,5 +196,5 @@ pub(crate) fn push_sorted(open: &mut Vec<(f64, u32)>, bounds: [f64; 4], children
             near.swap(i, j);
         }
     }
-    open.extend(near.into_iter().filter(|&(bound, _)| bound <= limit && bound < f64::INFINITY));
+    open.extend(near.into_iter().filter(|&(bound, child)| bound <= limit && child != NO_CHILD));
 }

@@ -14,7 +14,7 @@ use crate::knn::{Surroundings, rows_of};
 use crate::parallel::for_each_chunk;
 use crate::search::push_sorted;
 use crate::simd::{self, Work};
-use crate::tree::{Child, Tree};
+use crate::tree::{Child, NO_CHILD, Tree};
 
 /// Blocks a thread takes at a time.
 const CHUNK: usize = 16;
@@ -405,16 +405,16 @@ impl<S: Space> LeaveComponent<'_, S> {
         let Self { rounds, search, shared, .. } = self;
         let tree = rounds.tree;
         let limit = search.limits.iter().fold(0.0, |m, &v| if v > m { v } else { m });
-        let mut bounds = rounds.space.boxes(&search.low, &search.high, tree.boxes(node));
-        let children = tree.children(node);
-        for (bound, child) in bounds.iter_mut().zip(children) {
-            let (core, component) = match Tree::child(child) {
+        let bounds = rounds.space.boxes(&search.low, &search.high, tree.boxes(node));
+        let mut children = tree.children(node);
+        for child in &mut children {
+            let (core, component) = match Tree::child(*child) {
                 Some(Child::Leaf(block)) => (rounds.block_core[block], rounds.block_component[block]),
                 Some(Child::Node(node)) => (rounds.node_core[node], rounds.node_component[node]),
                 None => (f64::INFINITY, MIXED),
             };
             if core >= limit || component == *shared {
-                *bound = f64::INFINITY;
+                *child = NO_CHILD;
             }
         }
         push_sorted(open, bounds, children, self.widest());

@@ -196,6 +196,32 @@ mod tests {
     }
 
     #[test]
+    fn groups_of_the_mixture_have_one_deviation_each_and_centers_inside_theirs() {
+        let d = 10;
+        let data = mixture(40_000, d, d as u64);
+        for group in 0..20 {
+            let members = || data.features().rows().zip(&data.labels).filter(|(_, l)| l.id() == group);
+            let n = members().count() as f64;
+            // Shares of Dirichlet(5): mean 0.05, deviation 0.022; five deviations above.
+            assert!((100.0..0.16 * 36_000.0).contains(&n), "group {group} has {n} rows");
+            let mut deviations = Vec::new();
+            for feature in 0..d {
+                let mean = members().map(|(row, _)| row[feature]).sum::<f64>() / n;
+                assert!(mean.abs() < 40.5, "group {group} lies at {mean}");
+                let var = members().map(|(row, _)| (row[feature] - mean).powi(2)).sum::<f64>() / n;
+                deviations.push(var.sqrt());
+            }
+            // The same in all directions, within five standard errors.
+            let mean = deviations.iter().sum::<f64>() / d as f64;
+            assert!((0.45..2.6).contains(&mean), "group {group} has the deviation {mean}");
+            assert!(
+                deviations.iter().all(|it| (it / mean - 1.0).abs() < 5.0 / (2.0 * n).sqrt()),
+                "{deviations:?}"
+            );
+        }
+    }
+
+    #[test]
     fn each_segment_follows_its_own_slope() {
         let segmented = segmented_regression(50, 3, 0.0, 1);
         for ((row, label), target) in

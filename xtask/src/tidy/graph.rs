@@ -14,12 +14,13 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Third-party packages that only the named crates may depend on; a trailing `*` is a prefix.
-const ONLY_HERE: [(&str, &[&str]); 17] = [
-    ("anyhow", &["xtask", "tsc-examples", "tsc-benches"]),
+const ONLY_HERE: [(&str, &[&str]); 18] = [
+    ("anyhow", &["xtask", "tsc-examples", "tsc-benches", "tsc-peers"]),
     ("clap*", &["tsc-cli"]),
     ("criterion", &["tsc-benches"]),
     ("csv", &["tsc-series", "tsc-cli"]),
     ("flate2", &["tsc-series", "tsc-testing"]),
+    ("kiddo", &["tsc-peers"]),
     ("kuva", &["tsc-report"]),
     ("lightgbm3", &["tsc-benches"]),
     ("lightgbm3-sys", &["tsc-models"]),
@@ -63,7 +64,7 @@ fn may_use(package: &str, dependency: &str, is_dev: bool) -> bool {
         stage if STAGES.contains(&stage) => ["tsc-core", "tsc-neighbors"].contains(&dependency),
         "tsc-pipeline" => STAGES.contains(&dependency) || ["tsc-core", "tsc-neighbors"].contains(&dependency),
         "tsc-cli" => ["tsc-core", "tsc-pipeline"].contains(&dependency),
-        "tsc-examples" | "tsc-benches" => dependency != "tsc-cli",
+        "tsc-examples" | "tsc-benches" | "tsc-peers" => dependency != "tsc-cli",
         // A new crate gets its place here before it gets a dependency.
         _ => false,
     }

@@ -26,8 +26,17 @@ const COMPILES_C: [&str; 5] = ["bindgen", "cc", "cmake", "pkg-config", "vcpkg"];
 /// `links` keys that only make a package unique: no library stands behind them.
 const NOT_NATIVE: [&str; 1] = ["rayon-core"];
 
-const WHOLE_PRODUCT: [&str; 7] =
-    ["--workspace", "--exclude", "tsc-benches", "--exclude", "tsc-examples", "--exclude", "xtask"];
+const WHOLE_PRODUCT: [&str; 9] = [
+    "--workspace",
+    "--exclude",
+    "tsc-benches",
+    "--exclude",
+    "tsc-examples",
+    "--exclude",
+    "tsc-peers",
+    "--exclude",
+    "xtask",
+];
 
 /// Asks cargo what three builds contain and checks each against its promise.
 pub(crate) fn check(sh: &Shell, packages: &[Package]) -> Result<Vec<String>> {
