@@ -2,8 +2,10 @@
 //! sweeps, notes, stored size.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use tsc_cluster::{
-    ClusterRow, Clusterer, CondensedRow, Distances, EdgeRow, Features, FitNote, FittedClusterer,
+    ClusterRow, Clusterer, CondensedRow, Distance, Distances, EdgeRow, Features, FitNote, FittedClusterer,
     FittedClustererExt, FittedHdbscan, Hdbscan, HdbscanParams, Label, LinkageRow, Method, Metric, Plan,
     Prediction, Selection, write_csv, write_json,
 };
@@ -364,6 +366,34 @@ fn suggested_parameters_come_near_the_best_size() {
         assert!(score(&fits[0]) >= best - 0.025, "{n} x {d}: {} of {best}", score(&fits[0]));
         assert!(best > 0.6, "{n} x {d}: {best}");
     }
+}
+
+#[derive(Debug)]
+struct SumOfDifferences;
+
+impl Distance for SumOfDifferences {
+    fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + (a - b).abs())
+    }
+}
+
+/// All outputs of a metric of the caller's, which is a built-in one by another name.
+#[test]
+fn a_metric_of_the_callers_has_every_output() {
+    let data = mixture(300, 3, 8);
+    let x = data.features();
+    let with = |metric: Metric| {
+        fit(x, HdbscanParams { min_cluster_size: 8, min_samples: Some(3), metric, ..Default::default() })
+    };
+    let (own, built_in) = (with(Metric::Custom(Arc::new(SumOfDifferences))), with(Metric::Manhattan));
+    assert!(own.n_clusters() > 3);
+    assert_eq!(own.extraction(), built_in.extraction());
+    assert_eq!(own.assign(x).unwrap(), built_in.assign(x).unwrap());
+    assert_eq!(own.memberships(x).unwrap(), built_in.memberships(x).unwrap());
+    assert_eq!(own.medoids().unwrap(), built_in.medoids().unwrap());
+    // Code cannot be stored.
+    let error = own.save(&mut MemoryArtifacts::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Artifact);
 }
 
 #[test]

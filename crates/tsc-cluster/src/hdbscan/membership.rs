@@ -125,13 +125,13 @@ impl Memberships {
         let Buffers { heights, to_exemplars, scratch } = buffers;
         for (distance, exemplars) in to_exemplars.iter_mut().zip(&self.exemplars) {
             let near = exemplars.query_one(row, 1, scratch).expect("the row was asked for before");
-            // None where the distances overflow.
-            *distance = near.first().map_or(f64::INFINITY, |n| n.distance);
+            *distance = near[0].distance;
         }
         self.heights(e, cluster, lambda, heights);
         // Inverse distances, relative to the least: no quotient overflows.
         let least = to_exemplars.iter().copied().fold(f64::INFINITY, f64::min);
         let nearness = |d: f64| match least > 0.0 {
+            // Both may be infinite.
             true if d == least => 1.0,
             true => least / d,
             false => f64::from(u8::from(d == 0.0)),

@@ -39,11 +39,6 @@ impl Extraction {
         Attachment { nearest: row, cluster, lambda }
     }
 
-    /// So far from every training sample that the distances overflow.
-    fn far_away(&self) -> Attachment {
-        Attachment { nearest: 0, cluster: 0, lambda: 0.0 }
-    }
-
     /// At density `lambda` beside training sample `nearest`: up the tree while clusters were born at or
     /// above that density, unless the training sample left its cluster before.
     fn beside(&self, nearest: u32, lambda: f64) -> Attachment {
@@ -130,12 +125,11 @@ impl Attach<'_> {
 
     pub(crate) fn attach(&self, row: &[f64], scratch: &mut Scratch) -> Result<Attachment> {
         let near = self.index.query_one(row, self.rule.k, scratch)?;
-        let Some(&first) = near.first() else { return Ok(self.extraction.far_away()) };
-        let own_core = near.get(self.rule.k - 1).map_or(f64::INFINITY, |n| n.distance);
+        let (first, own_core) = (near[0], near[near.len() - 1].distance);
         if first.distance == 0.0 {
             return Ok(self.extraction.at(self.equal_row(row, first.row, scratch)?));
         }
-        let best = self.lightest(near, own_core).expect("there is a first one");
+        let best = self.lightest(near, own_core).expect("an index holds at least one row");
         // No weight is below the sample's own core distance, and rows outside the list are not nearer.
         let settled = best.weight == own_core && best.distance < own_core;
         let best = if settled { best } else { self.lightest_within(row, own_core, best, scratch)? };
@@ -146,12 +140,10 @@ impl Attach<'_> {
     /// one, twice as many candidates, no alpha, and no rule for a sample that is known.
     fn attach_as_reference(&self, core: &[f64], row: &[f64], scratch: &mut Scratch) -> Result<Attachment> {
         let near = self.index.query_one(row, self.rule.k.saturating_mul(2), scratch)?;
-        let farthest = self.rule.k.min(self.index.n_samples() - 1);
-        let own_core = near.get(farthest).map_or(f64::INFINITY, |n| n.distance);
+        let own_core = near[self.rule.k.min(near.len() - 1)].distance;
         let weight = |n: &Neighbor| n.distance.max(core[n.row as usize]).max(own_core);
-        let Some(best) = near.iter().min_by(|a, b| weight(a).total_cmp(&weight(b))) else {
-            return Ok(self.extraction.far_away());
-        };
+        let best = near.iter().min_by(|a, b| weight(a).total_cmp(&weight(b)));
+        let best = best.expect("an index holds at least one row");
         let weight = weight(best);
         Ok(self.extraction.beside(best.row, if weight > 0.0 { 1.0 / weight } else { f64::MAX }))
     }
