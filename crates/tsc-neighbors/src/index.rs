@@ -208,6 +208,33 @@ impl NeighborIndex {
         Ok(&scratch.found)
     }
 
+    /// Distance from one row to every row of the index, in the order of the rows. O(n d).
+    ///
+    /// # Errors
+    ///
+    /// As [`query_one`](Self::query_one).
+    ///
+    /// # Panics
+    ///
+    /// If `out.len() != n_samples`.
+    pub fn distances_into(&self, row: &[f64], out: &mut [f64]) -> Result<()> {
+        assert_eq!(out.len(), self.n_samples(), "one distance a row");
+        self.check_row(row)?;
+        match &self.search {
+            Search::Pairs(distance) => {
+                out.iter_mut()
+                    .enumerate()
+                    .for_each(|(other, out)| *out = distance.distance(row, self.row(other)));
+            }
+            Search::Blocks { kernel, tree, .. } => {
+                let mut row = row.to_vec();
+                kernel.prepare(&mut row);
+                search::all(tree, *kernel, &row, out);
+            }
+        }
+        Ok(())
+    }
+
     /// Every row's `k` nearest rows, itself left out (an equal row is not).
     #[must_use]
     pub fn all_knn(&self, k: usize) -> Neighborhoods {

@@ -114,6 +114,17 @@ pub(crate) fn within(tree: &Tree, kernel: Kernel, q: &[f64], radius: f64, scratc
     found.sort_unstable_by(Neighbor::order);
 }
 
+/// Distances from the prepared row `q` to all rows, in the order of the rows.
+pub(crate) fn all(tree: &Tree, kernel: Kernel, q: &[f64], out: &mut [f64]) {
+    for block in 0..tree.n_blocks() {
+        let mut reduced = [0.0; BLOCK];
+        kernel.block(q, tree.columns(block), &mut reduced);
+        for (position, value) in tree.positions(block).zip(reduced) {
+            out[tree.rows[position] as usize] = kernel.finish(value);
+        }
+    }
+}
+
 /// Shows `see` every row whose reduced value may be at most the limit; it answers the new limit.
 fn visit<F: FnMut(u32, f64) -> f64>(
     tree: &Tree,

@@ -60,6 +60,9 @@ fn check_all_plans(x: Features<'_>, queries: Features<'_>, k: usize, metric: &Me
         let mut scratch = Scratch::new();
         for (i, q) in queries.rows().enumerate() {
             let mut expected = brute(x, q, metric, None);
+            let mut distances = vec![0.0; x.n_samples()];
+            index.distances_into(q, &mut distances).unwrap();
+            assert!(expected.iter().all(|n| distances[n.row as usize] == n.distance), "{metric:?} {plan:?}");
             let radius = expected[expected.len() / 2].distance;
             let inside: Vec<Neighbor> = expected.iter().copied().filter(|n| n.distance <= radius).collect();
             assert_eq!(index.within_one(q, radius, &mut scratch).unwrap(), inside, "{metric:?} {plan:?}");
