@@ -31,5 +31,5 @@ pub use tsc_core::{
     Assignment, Clusterer, ClustererExt, Error, Features, FittedClusterer, FittedClustererExt, Label,
     MaxDistance, Result,
 };
-pub use tsc_neighbors::{Metric, Plan, Scratch};
+pub use tsc_neighbors::{Distance, Metric, Plan, Scratch};
 pub use view::{ClusterView, Projection, Reduce, ViewParams};

@@ -229,13 +229,18 @@ fn duplicates_give_no_nan() {
 #[test]
 fn a_million_samples_in_a_row_overflow_no_stack() {
     let n = 1_200_000u32;
-    let edges = (1..n).map(|b| Edge { a: b - 1, b, weight: f64::from(b) }).collect();
+    let forth = (1..n).map(|b| Edge { a: b - 1, b, weight: f64::from(b) }).collect();
+    // Every merge gives the set another smallest sample.
+    let back = (1..n).map(|b| Edge { a: n - 1 - b, b: n - b, weight: f64::from(b) }).collect();
     let run = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || {
-        let hdbscan = Hdbscan::new(base()).unwrap();
-        let tree = hdbscan.fit_edges(vec![0.0; n as usize], edges).unwrap();
-        tree.extract(&hdbscan.params().selection()).unwrap().n_clusters()
+        let clusters = |edges: Vec<Edge>, min_cluster_size: usize| {
+            let hdbscan = Hdbscan::new(HdbscanParams { min_cluster_size, ..base() }).unwrap();
+            let tree = hdbscan.fit_edges(vec![0.0; n as usize], edges).unwrap();
+            tree.extract(&hdbscan.params().selection()).unwrap().n_clusters()
+        };
+        (clusters(forth, 15), clusters(back, n as usize / 2))
     });
-    assert_eq!(run.unwrap().join().unwrap(), 0);
+    assert_eq!(run.unwrap().join().unwrap(), (0, 0));
 }
 
 /// hdbscan#27, #300, #345; #487.

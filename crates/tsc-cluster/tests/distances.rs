@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use tsc_cluster::{
     ClusterTree, Clusterer, Detail, Distances, Edge, Features, Hdbscan, HdbscanParams, Label, Metric,
-    PairDistance, Scratch, Selection,
+    PairDistance, Scratch, Selection, relative_validity,
 };
 use tsc_core::ErrorKind;
 use tsc_testing::mixture;
@@ -66,7 +66,7 @@ fn groups_that_no_distance_joins_meet_at_lambda_0() {
     // Birth at lambda 0: (0.5 + 1 + 1 + 1 + 0.5) / (5 * 1) each.
     assert_eq!(e.persistence(), [0.8, 0.8]);
     assert_eq!(tree.dbscan_cut(f64::INFINITY, 3), e.labels());
-    assert!(tree.relative_validity(e.labels()).unwrap().is_some_and(|v| v == 10.0 / 13.0 * 0.5));
+    assert!(relative_validity(tree.mst(), e.labels()).unwrap().is_some_and(|v| v == 10.0 / 13.0 * 0.5));
 
     // A sample that no distance joins is in no cluster, not even in that of all.
     let one = Selection { allow_single_cluster: true, ..fitted.params().selection() };

@@ -78,6 +78,15 @@ fn f18_a_point_1000_deviations_away_is_noise() {
     let fitted = fit(data.features(), HdbscanParams::default());
     let far = Features::new(&[1000.0, 1000.0, 1e308, -1e308], 2).unwrap();
     assert_eq!(fitted.assign(far).unwrap(), [Assignment::NOISE; 2]);
+    let mut details = [Detail { outlier_score: 0.5, ..Detail::NOISE }; 2];
+    fitted.assign_detailed_into(far, &mut details).unwrap();
+    assert!(details[0].outlier_score > 0.99);
+    // Distances that overflow.
+    assert_eq!(details[1].outlier_score, 1.0);
+    let memberships = fitted.memberships(far).unwrap();
+    assert!(memberships.iter().all(|m| (0.0..0.1).contains(m)), "{memberships:?}");
+    let params = HdbscanParams { prediction: Prediction::Hdbscan, ..Default::default() };
+    assert_eq!(fit(data.features(), params).assign(far).unwrap(), [Assignment::NOISE; 2]);
 }
 
 #[test]

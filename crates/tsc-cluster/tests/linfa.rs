@@ -232,6 +232,15 @@ fn dbscan_min_points_counts_the_sample_itself_and_eps_is_inclusive() {
     assert_eq!(dbscan(10.0, 3).fit(line(&x)).unwrap().n_core_samples(), 3);
 }
 
+#[test]
+fn samples_infinitely_far_away_are_noise_to_dbscan() {
+    let data = blobs(300, &[&[0.0, 0.0], &[50.0, 0.0]], 1.0, 5);
+    let fitted = dbscan(1.0, 4).fit(data.features()).unwrap();
+    assert!(fitted.n_core_samples() > 300);
+    let far = Features::new(&[1e308, -1e308], 2).unwrap();
+    assert_eq!(fitted.assign(far).unwrap(), [tsc_cluster::Assignment::NOISE]);
+}
+
 /// A border sample as far from one cluster as from another: the order of the samples does not decide.
 #[test]
 fn dbscan_border_samples_do_not_depend_on_the_order() {

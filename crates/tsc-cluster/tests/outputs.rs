@@ -2,8 +2,10 @@
 //! sweeps, notes, stored size.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use tsc_cluster::{
-    ClusterRow, Clusterer, CondensedRow, Distances, EdgeRow, Features, FitNote, FittedClusterer,
+    ClusterRow, Clusterer, CondensedRow, Distance, Distances, EdgeRow, Features, FitNote, FittedClusterer,
     FittedClustererExt, FittedHdbscan, Hdbscan, HdbscanParams, Label, LinkageRow, Method, Metric, Plan,
     Prediction, Selection, write_csv, write_json,
 };
@@ -147,54 +149,6 @@ fn representatives_need_the_samples() {
         fitted.training_memberships().unwrap_err(),
     ];
     assert!(errors.iter().all(|e| (e.kind(), e.code()) == (ErrorKind::Prediction, "TSC-CLU-003")));
-}
-
-/// `relative_validity_` of hdbscan 0.8.44, approx_min_span_tree=False, where no two edges weigh the same.
-#[test]
-fn relative_validity_equals_hdbscans() {
-    let Some(folder) = shared("conformance/hdbscan") else { return };
-    let expected = [
-        ("hdbscan_tests_blobs200", 0.6333148530252537),
-        ("clusterable2309", 0.10953960088670642),
-        ("circles600", 0.25492547247656705),
-        ("cancer569", 0.0018313846084355109),
-        ("gmm1500_d1", 0.26917816186045446),
-        ("gmm1500_d2", 0.47580702849245105),
-        ("gmm1500_d10", 0.5355499525071254),
-        ("gmm1500_d24", 0.481158258588687),
-        ("gmm1500_d64", 0.8107453252047652),
-        ("uniform500", 0.2074560309333407),
-        ("single_gauss500", 0.16760482019543116),
-        ("large_offset600", 0.3389148164439605),
-    ];
-    for (dataset, expected) in expected {
-        let data = npy::read(folder.join(format!("data_{dataset}.npy")));
-        let params = HdbscanParams { min_cluster_size: 10, min_samples: Some(1), ..Default::default() };
-        let fitted = fit(data.features(), params);
-        let got = fitted.tree().relative_validity(fitted.training_labels()).unwrap().unwrap();
-        // Labels are equal on these data; the sums of float32 and float64 distances are not.
-        assert!((got - expected).abs() < 1e-9, "{dataset}: {got} is not {expected}");
-    }
-}
-
-#[test]
-fn relative_validity_by_hand() {
-    let fitted = nested();
-    let tree = fitted.tree();
-    let score = |ids: &[i32]| tree.relative_validity(&Label::from_ids(ids)).unwrap();
-    let pairs = [[0; 8], [1; 8]].concat();
-    // Apart 47.625; the pairs hold together at 1.625 and 2.625.
-    let expected = 0.5 * (47.625 - 1.625) / 47.625 + 0.5 * (47.625 - 2.625) / 47.625;
-    assert!((score(&pairs).unwrap() - expected).abs() < 1e-15);
-    // Noise counts in the share, and its edges in nothing.
-    let quarter = [[0; 4], [-1; 4], [1; 4], [-1; 4]].concat();
-    // No edge between the two: twice the heaviest of all.
-    let expected = 2.0 * 0.25 * (95.25 - 0.125) / 95.25;
-    assert!((score(&quarter).unwrap() - expected).abs() < 1e-15);
-    assert_eq!(score(&[0; 16]), None);
-    assert_eq!(score(&[-1; 16]), None);
-    let error = tree.relative_validity(&[Label::NOISE]).unwrap_err();
-    assert_eq!((error.code(), error.to_string().as_str()), ("TSC-CLU-009", "1 labels for 16 samples"));
 }
 
 #[test]
@@ -412,6 +366,34 @@ fn suggested_parameters_come_near_the_best_size() {
         assert!(score(&fits[0]) >= best - 0.025, "{n} x {d}: {} of {best}", score(&fits[0]));
         assert!(best > 0.6, "{n} x {d}: {best}");
     }
+}
+
+#[derive(Debug)]
+struct SumOfDifferences;
+
+impl Distance for SumOfDifferences {
+    fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + (a - b).abs())
+    }
+}
+
+/// All outputs of a metric of the caller's, which is a built-in one by another name.
+#[test]
+fn a_metric_of_the_callers_has_every_output() {
+    let data = mixture(300, 3, 8);
+    let x = data.features();
+    let with = |metric: Metric| {
+        fit(x, HdbscanParams { min_cluster_size: 8, min_samples: Some(3), metric, ..Default::default() })
+    };
+    let (own, built_in) = (with(Metric::Custom(Arc::new(SumOfDifferences))), with(Metric::Manhattan));
+    assert!(own.n_clusters() > 3);
+    assert_eq!(own.extraction(), built_in.extraction());
+    assert_eq!(own.assign(x).unwrap(), built_in.assign(x).unwrap());
+    assert_eq!(own.memberships(x).unwrap(), built_in.memberships(x).unwrap());
+    assert_eq!(own.medoids().unwrap(), built_in.medoids().unwrap());
+    // Code cannot be stored.
+    let error = own.save(&mut MemoryArtifacts::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Artifact);
 }
 
 #[test]

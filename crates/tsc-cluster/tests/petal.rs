@@ -75,6 +75,14 @@ fn new_samples_follow_the_nearest_training_sample_within_its_core_distance() {
 }
 
 #[test]
+fn samples_infinitely_far_away_are_noise() {
+    let data = blobs(300, &[&[0.0, 0.0], &[50.0, 0.0]], 1.0, 5);
+    let fitted = PetalHdbscan::new(PetalParams::default()).unwrap().fit(data.features()).unwrap();
+    let far = Features::new(&[1e308, -1e308], 2).unwrap();
+    assert_eq!(fitted.assign(far).unwrap(), [Assignment::NOISE]);
+}
+
+#[test]
 fn too_few_samples_and_overflow_are_errors() {
     let petal = PetalHdbscan::new(PetalParams::default()).unwrap();
     let error = petal.fit(Features::new(&[0.0, 1.0], 1).unwrap()).unwrap_err();

@@ -419,6 +419,12 @@ fn infinitely_far_queries_have_an_answer() {
     let got = ask(&fit(&x, &[0, 0, 0, 1, 1], capless), 1e308);
     assert_eq!((got.label, got.strength), (label(0), 1.0));
     assert_eq!(ask(&fit(&x, &[0, 0, 0, 1, 1], params(3)), 1e308).reason, Some(Reason::TooFar));
+    // Among many samples too, where a search goes by bounds.
+    let x: Vec<f64> = (0..2000).map(f64::from).collect();
+    let ids: Vec<i32> = (0..2000).map(|i| i / 1500).collect();
+    let capless = KnnParams { max_distance: MaxDistance::None, ..params(3) };
+    let got = ask(&fit(&x, &ids, capless), 1e308);
+    assert_eq!((got.label, got.strength, got.kth_distance), (label(0), 1.0, f64::INFINITY));
 }
 
 proptest! {

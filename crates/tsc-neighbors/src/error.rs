@@ -17,8 +17,6 @@ pub(crate) enum NeighborError {
     Width { got: usize, expected: usize },
     #[error("feature {feature} of the row is not finite")]
     NotFinite { feature: usize },
-    #[error("a metric of the caller's is measured by pairs of rows, not by columns")]
-    NoColumns,
     #[error("the distance between rows {a} and {b} is {distance}, back it is {back}")]
     BadDistance { a: usize, b: usize, distance: f64, back: f64 },
 }
@@ -47,7 +45,6 @@ impl From<NeighborError> for tsc_core::Error {
                 (ErrorKind::InvalidData, "TSC-NBR-006", "pass the features the index was built on, in order")
             }
             E::NotFinite { .. } => (ErrorKind::InvalidData, "TSC-NBR-007", "impute or remove the value"),
-            E::NoColumns => (ErrorKind::InvalidConfig, "TSC-NBR-009", "choose a built-in metric"),
             E::BadDistance { .. } => (
                 ErrorKind::InvalidData,
                 "TSC-NBR-008",

@@ -66,7 +66,7 @@ enum Search {
         kernel: Kernel,
         /// The rows of unit length that cosine measures.
         units: Option<Vec<f64>>,
-        tree: Tree,
+        tree: Box<Tree>,
     },
     /// A metric of the caller's, measured pair by pair.
     Pairs(Arc<dyn Distance>),
@@ -94,7 +94,8 @@ impl NeighborIndex {
                     Some(units) => Features::new(units, x.n_features())?,
                     None => x,
                 };
-                Search::Blocks { kernel, tree: Tree::new(prepared, kernel, plan != Plan::Tiled), units }
+                let tree = Box::new(Tree::new(prepared, kernel, plan != Plan::Tiled));
+                Search::Blocks { kernel, units, tree }
             }
             Err(distance) => Search::Pairs(Arc::clone(distance)),
         };
@@ -205,6 +206,33 @@ impl NeighborIndex {
             }
         }
         Ok(&scratch.found)
+    }
+
+    /// Distance from one row to every row of the index, in the order of the rows. O(n d).
+    ///
+    /// # Errors
+    ///
+    /// As [`query_one`](Self::query_one).
+    ///
+    /// # Panics
+    ///
+    /// If `out.len() != n_samples`.
+    pub fn distances_into(&self, row: &[f64], out: &mut [f64]) -> Result<()> {
+        assert_eq!(out.len(), self.n_samples(), "one distance a row");
+        self.check_row(row)?;
+        match &self.search {
+            Search::Pairs(distance) => {
+                out.iter_mut()
+                    .enumerate()
+                    .for_each(|(other, out)| *out = distance.distance(row, self.row(other)));
+            }
+            Search::Blocks { kernel, tree, .. } => {
+                let mut row = row.to_vec();
+                kernel.prepare(&mut row);
+                search::all(tree, *kernel, &row, out);
+            }
+        }
+        Ok(())
     }
 
     /// Every row's `k` nearest rows, itself left out (an equal row is not).

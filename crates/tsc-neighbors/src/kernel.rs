@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::simd::{self, Work};
 use crate::{Distance, Metric};
 
 /// Rows of a block: the lanes that are measured side by side.
@@ -202,9 +203,9 @@ pub(crate) fn squared_apart(a: &[f64], b: &[f64]) -> f64 {
     rest + sums.iter().sum::<f64>()
 }
 
-/// One bit per lane whose value is below the limit.
+/// One bit per lane whose value is at most the limit.
 #[inline(always)]
-pub(crate) fn lanes_below(values: &[f64; BLOCK], limit: f64) -> u32 {
+pub(crate) fn lanes_up_to(values: &[f64; BLOCK], limit: f64) -> u32 {
     // Most blocks hold nothing near: a look at the least value settles them.
     let mut least = [f64::INFINITY; 4];
     for four in values.chunks_exact(4) {
@@ -212,10 +213,20 @@ pub(crate) fn lanes_below(values: &[f64; BLOCK], limit: f64) -> u32 {
             *least = if value < *least { value } else { *least };
         }
     }
-    if !least.iter().any(|&value| value < limit) {
+    if !least.iter().any(|&value| value <= limit) {
         return 0;
     }
-    values.iter().enumerate().fold(0, |lanes, (lane, &value)| lanes | u32::from(value < limit) << lane)
+    values.iter().enumerate().fold(0, |lanes, (lane, &value)| lanes | u32::from(value <= limit) << lane)
+}
+
+/// Positions of the bits that are set, ascending.
+#[inline(always)]
+pub(crate) fn bits(mut of: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (of != 0).then(|| of.trailing_zeros() as usize)?;
+        of &= of - 1;
+        Some(bit)
+    })
 }
 
 /// Euclidean, the metric that searches are compiled for.
@@ -262,56 +273,20 @@ impl Space for Euclidean {
     }
 }
 
+/// The other metrics are looked up for every block, so that searches are compiled twice and not seven times.
 impl Space for Kernel {
-    #[inline(always)]
     fn block(self, q: &[f64], columns: &[f64], out: &mut [f64; BLOCK]) {
-        match self {
-            Kernel::Euclidean => block(Squares, q, columns, out),
-            Kernel::Manhattan => block(Differences, q, columns, out),
-            Kernel::Chebyshev => block(Largest, q, columns, out),
-            Kernel::WholePower(p) => block(WholePowers(p), q, columns, out),
-            Kernel::Power(p) => block(Powers(p), q, columns, out),
-            Kernel::Cosine => cosine_block(q, columns, out),
-            Kernel::Haversine => {
-                for (j, out) in out.iter_mut().enumerate() {
-                    *out = haversine([q[0], q[1]], [columns[j], columns[BLOCK + j]]);
-                }
-            }
-        }
+        simd::run(Block { kernel: self, q, columns, out });
     }
 
-    #[inline(always)]
-    fn boxes(self, low: &[f64], high: &[f64], others: &[f64]) -> [f64; 4] {
-        match self {
-            Kernel::Euclidean => boxes(Squares, low, high, others),
-            Kernel::Manhattan => boxes(Differences, low, high, others),
-            Kernel::Chebyshev => boxes(Largest, low, high, others),
-            Kernel::WholePower(p) => boxes(WholePowers(p), low, high, others),
-            Kernel::Power(p) => boxes(Powers(p), low, high, others),
-            Kernel::Cosine | Kernel::Haversine => {
-                boxes(Squares, low, high, others).map(|chord| self.bound_of_chord(chord, low.len()))
-            }
-        }
+    fn boxes(self, low: &[f64], high: &[f64], boxes: &[f64]) -> [f64; 4] {
+        simd::run(Boxes { kernel: self, low, high, boxes })
     }
 
-    #[inline(always)]
     fn block_to_box(self, columns: &[f64], low: &[f64], high: &[f64], out: &mut [f64; BLOCK]) {
-        match self {
-            Kernel::Euclidean => block_to_box(Squares, columns, low, high, out),
-            Kernel::Manhattan => block_to_box(Differences, columns, low, high, out),
-            Kernel::Chebyshev => block_to_box(Largest, columns, low, high, out),
-            Kernel::WholePower(p) => block_to_box(WholePowers(p), columns, low, high, out),
-            Kernel::Power(p) => block_to_box(Powers(p), columns, low, high, out),
-            Kernel::Cosine => {
-                block_to_box(Squares, columns, low, high, out);
-                out.iter_mut().for_each(|v| *v = self.bound_of_chord(*v, low.len()));
-            }
-            // Blocks hold latitudes and longitudes, boxes points of the sphere.
-            Kernel::Haversine => out.fill(0.0),
-        }
+        simd::run(BlockToBox { kernel: self, columns, low, high, out });
     }
 
-    #[inline(always)]
     fn finish(self, reduced: f64) -> f64 {
         match self {
             Kernel::Euclidean => reduced.sqrt(),
@@ -337,6 +312,91 @@ impl Space for Kernel {
         };
         // Squares and powers of tiny distances vanish; the smallest normal number is above what they lose.
         inverse * MARGIN + f64::MIN_POSITIVE
+    }
+}
+
+struct Block<'a> {
+    kernel: Kernel,
+    q: &'a [f64],
+    columns: &'a [f64],
+    out: &'a mut [f64; BLOCK],
+}
+
+impl Work for Block<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { kernel, q, columns, out } = self;
+        match kernel {
+            Kernel::Euclidean => block(Squares, q, columns, out),
+            Kernel::Manhattan => block(Differences, q, columns, out),
+            Kernel::Chebyshev => block(Largest, q, columns, out),
+            Kernel::WholePower(p) => block(WholePowers(p), q, columns, out),
+            Kernel::Power(p) => block(Powers(p), q, columns, out),
+            Kernel::Cosine => cosine_block(q, columns, out),
+            Kernel::Haversine => {
+                for (j, out) in out.iter_mut().enumerate() {
+                    *out = haversine([q[0], q[1]], [columns[j], columns[BLOCK + j]]);
+                }
+            }
+        }
+    }
+}
+
+struct Boxes<'a> {
+    kernel: Kernel,
+    low: &'a [f64],
+    high: &'a [f64],
+    boxes: &'a [f64],
+}
+
+impl Work for Boxes<'_> {
+    type Output = [f64; 4];
+
+    #[inline(always)]
+    fn run(self) -> [f64; 4] {
+        let Self { kernel, low, high, boxes: others } = self;
+        match kernel {
+            Kernel::Euclidean => boxes(Squares, low, high, others),
+            Kernel::Manhattan => boxes(Differences, low, high, others),
+            Kernel::Chebyshev => boxes(Largest, low, high, others),
+            Kernel::WholePower(p) => boxes(WholePowers(p), low, high, others),
+            Kernel::Power(p) => boxes(Powers(p), low, high, others),
+            Kernel::Cosine | Kernel::Haversine => {
+                boxes(Squares, low, high, others).map(|chord| kernel.bound_of_chord(chord, low.len()))
+            }
+        }
+    }
+}
+
+struct BlockToBox<'a> {
+    kernel: Kernel,
+    columns: &'a [f64],
+    low: &'a [f64],
+    high: &'a [f64],
+    out: &'a mut [f64; BLOCK],
+}
+
+impl Work for BlockToBox<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { kernel, columns, low, high, out } = self;
+        match kernel {
+            Kernel::Euclidean => block_to_box(Squares, columns, low, high, out),
+            Kernel::Manhattan => block_to_box(Differences, columns, low, high, out),
+            Kernel::Chebyshev => block_to_box(Largest, columns, low, high, out),
+            Kernel::WholePower(p) => block_to_box(WholePowers(p), columns, low, high, out),
+            Kernel::Power(p) => block_to_box(Powers(p), columns, low, high, out),
+            Kernel::Cosine => {
+                block_to_box(Squares, columns, low, high, out);
+                out.iter_mut().for_each(|v| *v = kernel.bound_of_chord(*v, low.len()));
+            }
+            // Blocks hold latitudes and longitudes, boxes points of the sphere.
+            Kernel::Haversine => out.fill(0.0),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::kernel::{BLOCK, Euclidean, Kernel, Space, lanes_below};
+use crate::kernel::{BLOCK, Euclidean, Kernel, Space, bits, lanes_up_to};
 use crate::parallel::for_each_chunk_of_two;
 use crate::search::push_sorted;
 use crate::simd::{self, Work};
@@ -97,10 +97,8 @@ impl BlockSearch {
     /// Inserts the rows of a block that are nearer than the k-th so far.
     #[inline(always)]
     fn take_nearer(&mut self, first: usize, lane: usize, reduced: &[f64; BLOCK], others: Range<usize>) {
-        let mut near = lanes_below(reduced, self.limits[lane]) & u32::MAX >> (32 - others.len());
-        while near != 0 {
-            let j = near.trailing_zeros() as usize;
-            near &= near - 1;
+        let near = lanes_up_to(reduced, self.limits[lane]) & u32::MAX >> (32 - others.len());
+        for j in bits(near) {
             let position = others.start + j;
             if reduced[j] < self.limits[lane] && position != first + lane {
                 self.insert(lane, reduced[j], position as u32);
@@ -186,9 +184,9 @@ fn scan<S: Space>(tree: &Tree, space: S, search: &mut BlockSearch, own: &Range<u
     }
     let mut lanes = [0; BLOCK];
     let mut asked = 0;
-    for lane in 0..own.len() {
+    for (lane, (bound, limit)) in bounds.iter().zip(&search.limits).enumerate().take(own.len()) {
         lanes[asked] = lane;
-        asked += usize::from(bounds[lane] < search.limits[lane]);
+        asked += usize::from(bound < limit);
     }
     let rows = std::mem::take(&mut search.rows);
     let row = |lane: usize| &rows[lane * width..(lane + 1) * width];

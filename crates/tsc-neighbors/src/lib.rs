@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
-mod columns;
 mod error;
 mod index;
 mod kernel;
@@ -16,7 +15,6 @@ mod simd;
 mod spanning;
 mod tree;
 
-pub use columns::ColumnSet;
 pub use index::{Edge, NeighborIndex, Plan, SpanningTree};
 pub use metric::{Distance, Metric};
 pub use neighborhoods::{Neighbor, Neighborhoods};

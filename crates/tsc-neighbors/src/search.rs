@@ -1,9 +1,9 @@
 //! Search for one row: the k nearest rows, or all rows within a radius.
 
-use crate::kernel::{BLOCK, Euclidean, Kernel, Space};
+use crate::kernel::{BLOCK, Euclidean, Kernel, Space, bits, lanes_up_to};
 use crate::neighborhoods::Neighbor;
 use crate::simd::{self, Work};
-use crate::tree::{Child, Tree};
+use crate::tree::{Child, NO_CHILD, Tree};
 
 /// Above this k the candidates are collected and sorted instead of kept in order.
 const INSERTION_K: usize = 64;
@@ -114,6 +114,17 @@ pub(crate) fn within(tree: &Tree, kernel: Kernel, q: &[f64], radius: f64, scratc
     found.sort_unstable_by(Neighbor::order);
 }
 
+/// Distances from the prepared row `q` to all rows, in the order of the rows.
+pub(crate) fn all(tree: &Tree, kernel: Kernel, q: &[f64], out: &mut [f64]) {
+    for block in 0..tree.n_blocks() {
+        let mut reduced = [0.0; BLOCK];
+        kernel.block(q, tree.columns(block), &mut reduced);
+        for (position, value) in tree.positions(block).zip(reduced) {
+            out[tree.rows[position] as usize] = kernel.finish(value);
+        }
+    }
+}
+
 /// Shows `see` every row whose reduced value may be at most the limit; it answers the new limit.
 fn visit<F: FnMut(u32, f64) -> f64>(
     tree: &Tree,
@@ -178,15 +189,16 @@ impl<S: Space, F: FnMut(u32, f64) -> f64> Visit<'_, S, F> {
     fn scan(&mut self, block: usize) {
         let mut reduced = [0.0; BLOCK];
         self.space.block(self.q, self.tree.columns(block), &mut reduced);
-        for (position, value) in self.tree.positions(block).zip(reduced) {
-            if value <= self.limit {
-                self.limit = (self.see)(self.tree.rows[position], value);
+        let positions = self.tree.positions(block);
+        for j in bits(lanes_up_to(&reduced, self.limit) & u32::MAX >> (32 - positions.len())) {
+            if reduced[j] <= self.limit {
+                self.limit = (self.see)(self.tree.rows[positions.start + j], reduced[j]);
             }
         }
     }
 }
 
-/// Pushes the children whose bound is finite and at most the limit, the nearest last.
+/// Pushes the children whose bound is at most the limit, the nearest last.
 #[inline(always)]
 pub(crate) fn push_sorted(open: &mut Vec<(f64, u32)>, bounds: [f64; 4], children: [u32; 4], limit: f64) {
     let mut near: [(f64, u32); 4] = std::array::from_fn(|i| (bounds[i], children[i]));
@@ -196,5 +208,5 @@ pub(crate) fn push_sorted(open: &mut Vec<(f64, u32)>, bounds: [f64; 4], children
             near.swap(i, j);
         }
     }
-    open.extend(near.into_iter().filter(|&(bound, _)| bound <= limit && bound < f64::INFINITY));
+    open.extend(near.into_iter().filter(|&(bound, child)| bound <= limit && child != NO_CHILD));
 }

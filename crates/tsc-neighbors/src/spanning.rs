@@ -9,12 +9,12 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::index::Edge;
-use crate::kernel::{BLOCK, Euclidean, Kernel, Space, squared_apart};
+use crate::kernel::{BLOCK, Euclidean, Kernel, Space, bits, lanes_up_to, squared_apart};
 use crate::knn::{Surroundings, rows_of};
 use crate::parallel::for_each_chunk;
 use crate::search::push_sorted;
 use crate::simd::{self, Work};
-use crate::tree::{Child, Tree};
+use crate::tree::{Child, NO_CHILD, Tree};
 
 /// Blocks a thread takes at a time.
 const CHUNK: usize = 16;
@@ -405,16 +405,16 @@ impl<S: Space> LeaveComponent<'_, S> {
         let Self { rounds, search, shared, .. } = self;
         let tree = rounds.tree;
         let limit = search.limits.iter().fold(0.0, |m, &v| if v > m { v } else { m });
-        let mut bounds = rounds.space.boxes(&search.low, &search.high, tree.boxes(node));
-        let children = tree.children(node);
-        for (bound, child) in bounds.iter_mut().zip(children) {
-            let (core, component) = match Tree::child(child) {
+        let bounds = rounds.space.boxes(&search.low, &search.high, tree.boxes(node));
+        let mut children = tree.children(node);
+        for child in &mut children {
+            let (core, component) = match Tree::child(*child) {
                 Some(Child::Leaf(block)) => (rounds.block_core[block], rounds.block_component[block]),
                 Some(Child::Node(node)) => (rounds.node_core[node], rounds.node_component[node]),
                 None => (f64::INFINITY, MIXED),
             };
             if core >= limit || component == *shared {
-                *bound = f64::INFINITY;
+                *child = NO_CHILD;
             }
         }
         push_sorted(open, bounds, children, self.widest());
@@ -441,9 +441,7 @@ impl<S: Space> LeaveComponent<'_, S> {
         } else if tree.n_nodes() > 0 {
             let (low, high) = tree.block_box(block);
             rounds.space.block_to_box(own, low, high, &mut reduced);
-            for lane in 0..BLOCK {
-                lanes &= !(u32::from(reduced[lane] > self.search.reduced[lane]) << lane);
-            }
+            lanes &= lanes_below_each(&reduced, &self.search.reduced);
         }
         let limit = self.search.limits.iter().fold(0.0, |m, &v| if v > m { v } else { m });
         let (component, core) = (&rounds.component[others.clone()], &rounds.core[others.clone()]);
@@ -511,22 +509,6 @@ impl<S: Space> LeaveComponent<'_, S> {
             }
         }
     }
-}
-
-/// Positions of the bits that are set, ascending.
-#[inline(always)]
-fn bits(mut of: u32) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = (of != 0).then(|| of.trailing_zeros() as usize)?;
-        of &= of - 1;
-        Some(bit)
-    })
-}
-
-/// One bit per lane whose value is at most the limit.
-#[inline(always)]
-fn lanes_up_to(values: &[f64; BLOCK], limit: f64) -> u32 {
-    values.iter().enumerate().fold(0, |lanes, (lane, &value)| lanes | u32::from(value <= limit) << lane)
 }
 
 /// One bit per lane whose value is at most its own limit.

@@ -15,8 +15,8 @@ const STRAY: f64 = 4.0;
 const BALL_WIDTH: usize = 8;
 /// A child that is a leaf: the rest of the number is the block.
 const LEAF: u32 = 1 << 31;
-/// No child.
-const NONE: u32 = u32::MAX;
+/// In the place of a child that is missing.
+pub(crate) const NO_CHILD: u32 = u32::MAX;
 
 /// What a node's child is.
 pub(crate) enum Child {
@@ -126,7 +126,7 @@ impl Tree {
     #[inline(always)]
     pub(crate) fn child(child: u32) -> Option<Child> {
         match child {
-            NONE => None,
+            NO_CHILD => None,
             leaf if leaf & LEAF != 0 => Some(Child::Leaf((leaf & !LEAF) as usize)),
             node => Some(Child::Node(node as usize)),
         }
@@ -169,7 +169,7 @@ impl Tree {
             {
                 below.splice(largest..=largest, below[largest].halves(middles));
             }
-            let mut children = [NONE; 4];
+            let mut children = [NO_CHILD; 4];
             for (child, part) in children.iter_mut().zip(below) {
                 *child = if part.end - part.start == 1 {
                     LEAF | part.start as u32

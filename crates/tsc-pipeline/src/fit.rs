@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tsc_cluster::{ClusterView, Quality, quality};
+use tsc_cluster::{ClusterView, Quality, dbcv, quality};
 use tsc_core::{
     Assignment, Batch, Clusterer, Degradation, Features, FittedClusterer, FoldSpec, Folds, Label,
     NoiseFallback, Regressor, Result, Schema, Timestamp, Watch, folds, noise_ratio,
@@ -11,6 +11,7 @@ use tsc_monitor::Reference;
 use crate::clock::Stopwatch;
 use crate::config::{ConfigWarning, PipelineConfig};
 use crate::reports::{ClusteringReport, FallbackReport, Skipped, Timings, TrainingReport};
+use crate::segments::{Seen, SegmentStability, Segmenter, largest_share, segment_warnings};
 use crate::served::{FitFacts, Models, cluster_columns, fill_noise, model_columns};
 
 /// The descriptions a fit works with.
@@ -46,7 +47,7 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let mut timings = Timings::default();
     let Some(x) = batch.features() else { unreachable!("only screened rows are fitted") };
     let n = x.n_samples();
-    let need = config.training.minimum(config.hdbscan_params.min_cluster_size);
+    let need = config.rows_needed();
     if n < need {
         return Err(crate::error::too_few_rows(n, need));
     }
@@ -56,7 +57,8 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let split = split(config, batch, n)?;
     let mut raw = Vec::new();
     let x_fit = x.gather(&split.fit, &mut raw);
-    let view = ClusterView::fit(x_fit, &cluster_columns(schema), &config.cluster_view)?;
+    let columns = cluster_columns(schema);
+    let view = ClusterView::fit(x_fit, &columns, &config.cluster_view)?;
     let (mut all, mut fitted) = (Vec::new(), Vec::new());
     let view_all = view.apply_into(x, &mut all)?;
     let view_fit = view_all.gather(&split.fit, &mut fitted);
@@ -64,12 +66,19 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
 
     let watch = Stopwatch::start();
     let clusterer = stages.clusterer.fit(view_fit)?;
+    timings.clusterer = watch.seconds();
     let labels = labels_of_all(&clusterer, view_all, &split)?;
     let scores = quality(view_fit, clusterer.training_labels(), &Default::default())?;
+    let dbcv = density_validity(view_fit, clusterer.training_labels(), config.segments.dbcv_max_rows)?;
     timings.clustering = watch.seconds();
 
     let watch = Stopwatch::start();
     let mut skipped = Vec::new();
+    let segmenter = Segmenter { clusterer: &stages.clusterer, view: &config.cluster_view, columns: &columns };
+    let stability = stability(&segmenter, config, x, batch, &mut skipped);
+    timings.stability = watch.seconds();
+
+    let watch = Stopwatch::start();
     let fallback = fit_fallback(stages, config, view_fit, &clusterer, &mut skipped)?;
     let mut assigned: Vec<Assignment> =
         labels.iter().map(|&label| Assignment { label, strength: 0.0 }).collect();
@@ -101,7 +110,13 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     timings.resources = watch.seconds();
 
     let holdout_labels: Vec<Label> = split.holdout.iter().map(|&row| labels[row]).collect();
-    let clustering = clustering_report(x, &labels, n_clusters, noise_ratio(&holdout_labels), &scores);
+    let clustering = ClusteringReport {
+        holdout_noise_ratio: noise_ratio(&holdout_labels),
+        fitted_points: split.fit.len(),
+        dbcv,
+        stability,
+        ..clustering_report(x, &labels, n_clusters, &scores)
+    };
     let facts = FitFacts {
         training_samples: n as u64,
         holdout_noise: clustering.holdout_noise_ratio,
@@ -221,7 +236,6 @@ fn clustering_report(
     x: Features<'_>,
     labels: &[Label],
     n_clusters: usize,
-    holdout_noise_ratio: f64,
     scores: &Quality,
 ) -> ClusteringReport {
     let mut sizes = vec![0_usize; n_clusters];
@@ -240,8 +254,10 @@ fn clustering_report(
         n_clusters,
         n_noise: labels.iter().filter(|l| l.is_noise()).count(),
         noise_ratio: noise_ratio(labels),
-        holdout_noise_ratio,
+        holdout_noise_ratio: 0.0,
         total_points: labels.len(),
+        fitted_points: labels.len(),
+        largest_share: largest_share(labels),
         labels: labels.to_vec(),
         sizes,
         centers,
@@ -249,6 +265,33 @@ fn clustering_report(
         calinski_harabasz: scores.calinski_harabasz,
         davies_bouldin: scores.davies_bouldin,
         dbcv: None,
+        stability: None,
+    }
+}
+
+fn density_validity(view: Features<'_>, labels: &[Label], max_rows: usize) -> Result<Option<f64>> {
+    let clustered = labels.iter().filter(|label| !label.is_noise()).count();
+    if clustered > max_rows { Ok(None) } else { dbcv(view, labels) }
+}
+
+/// A look that cannot be had, such as on thirds smaller than a cluster, leaves the fit as it is.
+fn stability<C: Clusterer>(
+    segmenter: &Segmenter<'_, C>,
+    config: &PipelineConfig,
+    x: Features<'_>,
+    batch: &Batch<'_>,
+    skipped: &mut Vec<Skipped>,
+) -> Option<SegmentStability> {
+    let cuts = config.segments.stability_cuts;
+    if cuts == 0 {
+        return None;
+    }
+    match segmenter.stability(x, batch.groups(), cuts, config.random_state) {
+        Ok(stability) => Some(stability),
+        Err(error) => {
+            skipped.push(Skipped { what: "segment stability".into(), reason: error.to_string() });
+            None
+        }
     }
 }
 
@@ -258,16 +301,12 @@ fn warnings(config: &PipelineConfig, clustering: &ClusteringReport) -> Vec<Confi
     if noise_ratio >= config.noise_threshold {
         warnings.push(ConfigWarning::TrainingNoise { noise_ratio, noise_threshold: config.noise_threshold });
     }
-    let clustered: usize = clustering.sizes.iter().sum();
-    let largest = clustering.sizes.iter().copied().max().unwrap_or(0);
-    let largest_share = if clustered == 0 { 0.0 } else { largest as f64 / clustered as f64 };
-    // Above these shares a segmentation tells patients apart too rarely to act on.
-    if clustering.n_clusters < 2 || largest_share > 0.9 || clustering.noise_ratio > 0.5 {
-        warnings.push(ConfigWarning::SegmentsSayLittle {
-            n_clusters: clustering.n_clusters,
-            noise_ratio: clustering.noise_ratio,
-            largest_share,
-        });
-    }
+    let seen = Seen {
+        n_clusters: clustering.n_clusters,
+        largest_share: clustering.largest_share,
+        noise_ratio,
+        agreement: clustering.stability.as_ref().map(SegmentStability::adjusted_rand),
+    };
+    warnings.extend(segment_warnings(seen, &config.segments));
     warnings
 }

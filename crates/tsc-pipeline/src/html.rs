@@ -8,6 +8,8 @@ use tsc_report::{
 };
 
 use crate::config::PipelineConfig;
+#[cfg(feature = "report")]
+use crate::reports::ClusteringReport;
 use crate::reports::TrainingReport;
 use crate::served::Models;
 
@@ -61,7 +63,9 @@ pub(crate) fn data<C: Clusterer, R: Regressor, N: NoiseFallback>(
             n_features: report.n_features as u64,
             n_groups: rows.groups().map(|g| g.iter().collect::<std::collections::BTreeSet<_>>().len() as u64),
             rejections: rejections(report),
-            notes: report.warnings.iter().map(ToString::to_string).collect(),
+            notes: std::iter::once(beside_silhouette(clustering))
+                .chain(report.warnings.iter().map(ToString::to_string))
+                .collect(),
         },
         clusters: Some(ClusterSummary {
             n_samples: clustering.total_points as u64,
@@ -108,6 +112,21 @@ pub(crate) fn data<C: Clusterer, R: Regressor, N: NoiseFallback>(
         ],
         ..ReportData::default()
     }
+}
+
+/// What a silhouette of clustered rows alone does not say.
+#[cfg(feature = "report")]
+fn beside_silhouette(clustering: &ClusteringReport) -> String {
+    let dbcv = clustering.dbcv.map_or("not computed".into(), |dbcv| format!("{dbcv:.3}"));
+    let noise = 100.0 * clustering.holdout_noise_ratio;
+    let stability = clustering.stability.as_ref().map_or("was not measured".into(), |stability| {
+        let (median, worst) = (stability.adjusted_rand(), stability.worst_adjusted_rand());
+        format!("is {median:.3}, {worst:.3} at worst")
+    });
+    format!(
+        "Segments: DBCV {dbcv}; {noise:.1} % of held-out rows are noise; the adjusted Rand index between segments \
+         of separate thirds of the rows {stability}."
+    )
 }
 
 #[cfg(feature = "report")]

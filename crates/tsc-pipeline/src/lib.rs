@@ -14,6 +14,7 @@ mod pipeline;
 mod reports;
 mod retrain;
 mod screen;
+mod segments;
 mod served;
 mod tracking;
 
@@ -29,6 +30,7 @@ pub use reports::{
     TrainingReport,
 };
 pub use screen::Rejected;
+pub use segments::{Agreement, SegmentParams, SegmentStability};
 pub use served::{Models, ResourcePredictions};
 pub use tracking::tracking_status;
 

@@ -55,6 +55,10 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
                 ("seed", &config.random_state),
             ])?;
             run.set_tags(&[("tsc.description", &about)])?;
+            if !report.warnings.is_empty() {
+                let warnings: Vec<String> = report.warnings.iter().map(ToString::to_string).collect();
+                run.set_tags(&[("tsc.warnings", &warnings.join("\n"))])?;
+            }
             run.log_metrics(
                 0,
                 &[
@@ -103,9 +107,10 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
             run.log_artifact("features/schema.json", &json(schema))
         });
         runs.child("HDBSCAN", |run| {
-            let params = &config.hdbscan_params;
+            let params = config.segments.sized(&config.hdbscan_params, clustering.fitted_points);
             run.log_params(&[
                 ("min_cluster_size", &params.min_cluster_size),
+                ("min_samples", &params.min_samples.unwrap_or(params.min_cluster_size)),
                 ("cluster_selection_epsilon", &params.cluster_selection_epsilon),
             ])?;
             run.set_tags(&[("tsc.backend", tsc_core::Save::kind(&models.clusterer).name)])?;
@@ -117,9 +122,21 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
                     ("total_points", clustering.total_points as f64),
                     ("noise_ratio", clustering.noise_ratio),
                     ("holdout_noise_ratio", clustering.holdout_noise_ratio),
+                    ("largest_share", clustering.largest_share),
                     ("fit_seconds", report.timings.clustering),
                 ],
             )?;
+            if let Some(stability) = &clustering.stability {
+                run.log_metrics(
+                    0,
+                    &[
+                        ("stability/adjusted_rand", stability.adjusted_rand()),
+                        ("stability/worst_adjusted_rand", stability.worst_adjusted_rand()),
+                        ("stability/noise_ratio", stability.noise_ratio()),
+                        ("stability/largest_share", stability.largest_share()),
+                    ],
+                )?;
+            }
             log_optional(run, "silhouette_score", clustering.silhouette)?;
             log_optional(run, "calinski_harabasz_score", clustering.calinski_harabasz)?;
             log_optional(run, "davies_bouldin_score", clustering.davies_bouldin)?;

@@ -17,6 +17,8 @@ use crate::fitted::FittedPipeline;
 use crate::observers::Observers;
 use crate::reports::TrainingReport;
 use crate::screen::{Columns, medians, screen};
+use crate::segments::{SegmentStability, Segmenter, SizedHdbscan};
+use crate::served::cluster_columns;
 use crate::tracking::{FitRuns, Tracking, TrackingChoice};
 
 /// A pipeline as plain data: stages, configuration, tracker. Nothing is open or fitted.
@@ -75,7 +77,7 @@ impl Pipeline {
         }
         Ok(Self {
             stages: Arc::new(Stages {
-                clusterer: Hdbscan::new(config.hdbscan_params.clone())?.boxed(),
+                clusterer: clusterer(config)?,
                 regressor: regressor(config)?,
                 resource_regressor: backend(config, &config.lgb_resource_params)?,
                 fallback: KnnFallback::new(config.knn_params.clone())?.boxed(),
@@ -111,6 +113,14 @@ impl Pipeline {
         let pipeline = Self::from_config(&bundle.config()?)?;
         bundle.restore(pipeline)
     }
+}
+
+fn clusterer(config: &PipelineConfig) -> Result<BoxClusterer> {
+    let hdbscan = config.hdbscan_params.clone();
+    Ok(match config.segments.auto_size {
+        true => SizedHdbscan { hdbscan, segments: config.segments.clone() }.boxed(),
+        false => Hdbscan::new(hdbscan)?.boxed(),
+    })
 }
 
 /// The regressor of the target that a configuration names, for a model beside the pipeline.
@@ -191,7 +201,7 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Pipeline<C, R, N> {
         let medians = medians(batch.values(), batch.n_features());
         let name = |column: usize| schema.columns()[column].name.clone();
         let screened = screen(batch, self.config.data.on_invalid_fit, || medians.clone(), name)?;
-        let need = self.config.training.minimum(self.config.hdbscan_params.min_cluster_size);
+        let need = self.config.rows_needed();
         let x = screened.features()?.ok_or_else(|| crate::error::too_few_rows(0, need))?;
         let columns = Columns::of(batch, &screened);
         let rows = columns.batch(x)?;
@@ -200,6 +210,55 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Pipeline<C, R, N> {
             in_pool(pool.as_deref(), || fit(&self.stages, &self.config, schema, &rows, medians, 1, at))?;
         fit.report.rejected.clone_from(&screened.rejected);
         FittedPipeline::first(self, tracking, pool, fit, &rows, runs)
+    }
+
+    /// How far thirds of these rows agree on the segments; fits no model and writes nothing.
+    ///
+    /// Rows are screened as for a fit, and need neither targets nor, without groups, patients. Each of `cuts` cuts
+    /// costs three fits of the clusterer on a third of the rows, with seeds from `random_state` on; the same
+    /// bits for any number of threads.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` for rows that cannot be used or fewer than 3 groups, or the clusterer's own error, such as a
+    /// third with fewer rows than `min_cluster_size`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tsc_pipeline::prelude::*;
+    /// let rows: Vec<f64> = (0..300).map(|i| f64::from(i % 2) * 50.0 + f64::from(i % 7)).collect();
+    /// # let text = "models.backend = \"linear\"";
+    /// # #[cfg(feature = "linear")] {
+    /// let config = PipelineConfig::from_toml(text)?;
+    /// let batch = Batch::new(Features::new(&rows, 1)?);
+    /// let stability = Pipeline::from_config(&config)?.segment_stability(&batch, 2)?;
+    /// assert_eq!(stability.agreements.len(), 6);
+    /// assert!(stability.noise_ratio() < 0.5);
+    /// # }
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn segment_stability(&self, batch: &Batch<'_>, cuts: usize) -> Result<SegmentStability> {
+        let unnamed;
+        let schema = match batch.schema() {
+            Some(schema) => schema,
+            None => {
+                unnamed = Schema::unnamed(batch.n_features());
+                &unnamed
+            }
+        };
+        let medians = || medians(batch.values(), batch.n_features());
+        let name = |column: usize| schema.columns()[column].name.clone();
+        let screened = screen(batch, self.config.data.on_invalid_fit, medians, name)?;
+        let x = screened.features()?.ok_or_else(|| crate::error::too_few_rows(0, 3))?;
+        let groups = batch.groups().map(|groups| screened.pick(groups));
+        let segmenter = Segmenter {
+            clusterer: &self.stages.clusterer,
+            view: &self.config.cluster_view,
+            columns: &cluster_columns(schema),
+        };
+        let pool = thread_pool(self.config.threads)?;
+        in_pool(pool.as_deref(), || segmenter.stability(x, groups.as_deref(), cuts, self.config.random_state))
     }
 
     /// Adds an observer; clones made before share it.

@@ -10,6 +10,7 @@ use tsc_retrain::VersionComparison;
 
 use crate::config::ConfigWarning;
 use crate::screen::Rejected;
+use crate::segments::SegmentStability;
 use crate::served::ResourcePredictions;
 
 /// Wall seconds of each part of a call.
@@ -21,6 +22,10 @@ pub struct Timings {
     pub preprocessing: f64,
     /// Clustering and its quality scores, or assigning.
     pub clustering: f64,
+    /// The clusterer's own fit, a part of `clustering`.
+    pub clusterer: f64,
+    /// Fits on thirds of the rows (`segments.stability_cuts`).
+    pub stability: f64,
     /// The fallback.
     pub fallback: f64,
     /// Models of the target.
@@ -97,6 +102,9 @@ pub struct ClusteringReport {
     pub holdout_noise_ratio: f64,
     /// Rows.
     pub total_points: usize,
+    /// Rows that were clustered; the others are held out and were assigned.
+    #[serde(default)]
+    pub fitted_points: usize,
     /// Members of each cluster.
     pub sizes: Vec<usize>,
     /// Mean of each cluster's members in original units, `n_clusters x n_features`.
@@ -107,8 +115,14 @@ pub struct ClusteringReport {
     pub calinski_harabasz: Option<f64>,
     /// Davies-Bouldin index.
     pub davies_bouldin: Option<f64>,
-    /// Density-based validity.
+    /// Density-based validity; absent above `segments.dbcv_max_rows` clustered rows.
     pub dbcv: Option<f64>,
+    /// Share of the largest cluster among the clustered rows; 0 without a cluster.
+    #[serde(default)]
+    pub largest_share: f64,
+    /// How far thirds of the rows agree on the segments; absent unless `segments.stability_cuts` asks.
+    #[serde(default)]
+    pub stability: Option<SegmentStability>,
 }
 
 /// The fallback of a fit.

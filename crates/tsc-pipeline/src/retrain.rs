@@ -45,7 +45,7 @@ fn challenge<C: Clusterer, R: Regressor, N: NoiseFallback>(
     at: Timestamp,
 ) -> Result<Judged<C, R, N>> {
     if window.is_empty() {
-        let need = config.training.minimum(config.hdbscan_params.min_cluster_size);
+        let need = config.rows_needed();
         return Err(crate::error::too_few_rows(0, need));
     }
     let rows = window.batch()?;

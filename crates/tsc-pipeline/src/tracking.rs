@@ -177,8 +177,9 @@ impl FitRuns {
             return;
         }
         let mut start = self.started;
+        let clustering = timings.clustering + timings.stability;
         let seconds =
-            [timings.preprocessing, timings.clustering, timings.fallback, timings.models, timings.resources];
+            [timings.preprocessing, clustering, timings.fallback, timings.models, timings.resources];
         for (slot, name) in CHILDREN.iter().enumerate() {
             let child = self.parent.as_ref().map(|parent| match seconds.get(slot) {
                 Some(seconds) => {

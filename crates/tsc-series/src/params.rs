@@ -126,9 +126,8 @@ impl Default for SeriesParams {
     }
 }
 
-/// Vital signs by whose counts the icu preset clusters; 11, so that the projection to 5 applies.
-const VITALS: [&str; 11] =
-    ["HR", "RespRate", "Temp", "SysABP", "DiasABP", "MAP", "GCS", "Urine", "NISysABP", "NIDiasABP", "NIMAP"];
+/// What the icu preset clusters by: blood gases, lactate, and whether oxygen was given.
+const SUPPORT: [&str; 3] = ["pH.log_count", "Lactate.log_count", "FiO2.missing"];
 
 impl SeriesParams {
     /// The settings of a preset.
@@ -141,15 +140,11 @@ impl SeriesParams {
 
     /// 42 h of history, mean heart rate of hours 42 to 48 as target, length of stay in days as resource.
     ///
-    /// It clusters by the log counts of 11 vital signs, that is by how closely and by which means a stay is
-    /// watched. On PhysioNet 2012 set-a that is the one view of those tried (means, deviations, last values,
-    /// all statistics, counts, indicators, statics) with several segments, little noise and the same result
-    /// on other patients: 5 segments in each of five folds, noise .12 to .14 on training and .12 to .14 on
-    /// new patients, adjusted Rand index .97 between folds, largest segment 54 % (hdbscan, PCA 5,
-    /// `min_cluster_size = min_samples = 25`). Levels of vital signs leave 90 % or more as noise; log counts
-    /// of all 37 variables give 2 or 3 segments, one with 94 % or more of the patients. With
-    /// `min_cluster_size = 25, min_samples = 10, cluster_selection_epsilon = 0.1` the 11 log counts give
-    /// 5 to 7 segments, noise .10 to .22, index .73.
+    /// It clusters by how breathing and circulation are supported and watched: how often blood gases (`pH`) and
+    /// lactate were taken, on a log scale, and whether an inspired fraction of oxygen was recorded at all.
+    /// Of the views tried, this is the one that gives several segments, little noise and the same segments in
+    /// other patients on PhysioNet 2012 set-a and on the MIMIC demo alike; docs/SEGMENTS.md has the table and the
+    /// command. Levels of vital signs leave 90 % or more as noise.
     #[must_use]
     pub fn icu() -> Self {
         let (cut, to) = (Millis(42 * HOUR), Millis(48 * HOUR));
@@ -157,7 +152,7 @@ impl SeriesParams {
         Self {
             rows: Rows::PerPatient { cut },
             features: vec![FeatureSet::Stats, FeatureSet::Missingness, FeatureSet::LogCounts],
-            cluster_columns: VITALS.iter().map(|vital| format!("{vital}.log_count")).collect(),
+            cluster_columns: SUPPORT.map(String::from).to_vec(),
             target: Some(target),
             resources: vec![ResourceSpec { name: "length_of_stay".into(), outcome: "Length_of_stay".into() }],
             ..Self::default()

@@ -79,12 +79,20 @@ fn print_report(report: &TrainingReport) -> Result<(), Failure> {
     let or_dash = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
     say(format!("rows        {} x {} features", report.n_samples, report.n_features))?;
     say(format!(
-        "clusters    {}, noise {:.1} % (held out {:.1} %), silhouette {}",
+        "clusters    {}, noise {:.1} % (held out {:.1} %), DBCV {}, silhouette {}",
         clustering.n_clusters,
         100.0 * clustering.noise_ratio,
         100.0 * clustering.holdout_noise_ratio,
+        or_dash(clustering.dbcv),
         or_dash(clustering.silhouette)
     ))?;
+    if let Some(stability) = &clustering.stability {
+        say(format!(
+            "stability   adjusted Rand index {:.3} between thirds of the rows, worst {:.3}",
+            stability.adjusted_rand(),
+            stability.worst_adjusted_rand()
+        ))?;
+    }
     let served = &report.models.holdout.served;
     let pooled = &report.models.holdout.pooled;
     say(format!("held out    n {}, rmse {}, r2 {}", served.n, or_dash(served.rmse), or_dash(served.r2)))?;

@@ -25,6 +25,10 @@ min_samples = 3                  # larger = more noise
 cluster_selection_epsilon = 0.0  # larger merges small clusters
 cluster_selection_method = "eom" # or "leaf": smaller, more homogeneous clusters
 
+# [segments]
+# auto_size = true               # min_cluster_size and min_samples follow the rows
+# stability_cuts = 5             # the fit looks whether thirds of the patients agree on the segments
+
 [lgb_timeseries_params]          # any LightGBM parameter or alias
 num_leaves = 31
 learning_rate = 0.05

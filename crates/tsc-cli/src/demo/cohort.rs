@@ -5,7 +5,7 @@ use tsc_pipeline::series::{
     Featurizer, FittedFeaturizer, Format, PatientIx, QualityReport, SeriesParams, SeriesTable, Source,
     TableSpec, simulate,
 };
-use tsc_pipeline::{PipelineConfig, Preset};
+use tsc_pipeline::{PipelineConfig, Preset, SegmentParams};
 
 use super::Watch;
 use crate::DemoArgs;
@@ -105,10 +105,11 @@ impl Cohort {
         Ok(cohort)
     }
 
-    /// The medical preset, tracked in a store of its own.
+    /// The medical preset, on real stays with segments as the icu preset sizes them, tracked in a store of its own.
     pub(crate) fn config(&self, args: &DemoArgs) -> PipelineConfig {
         let mut config = PipelineConfig::preset(Preset::Medical);
         config.random_state = args.seed;
+        config.segments = SegmentParams { auto_size: self.truth.is_none(), ..SegmentParams::icu() };
         config.data.id = Some("id".into());
         config.tracking.uri = Some(format!("sqlite:///{}", args.out.join("mlflow.db").display()));
         config.resources.0.entry("length_of_stay".into()).or_default().transform =

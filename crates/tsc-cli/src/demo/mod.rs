@@ -55,7 +55,7 @@ pub(crate) fn run(args: &DemoArgs, as_json: bool) -> Outcome {
     watch.lap("tracking");
 
     let demo = Demo {
-        noise_threshold: config.noise_threshold,
+        config: config.clone(),
         rmse_after_swap: compare::after_swap(&champion, &cohort, &streamed)?,
         last_value: compare::last_value(&cohort),
         global,

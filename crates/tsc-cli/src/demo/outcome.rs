@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tsc_pipeline::FittedPipeline;
 use tsc_pipeline::core::{AlertEvent, Label, RegressionScores, RetrainOutcome, TrackingReport};
 use tsc_pipeline::series::Reason;
-use tsc_pipeline::{BatchReport, RetrainReport, TrainingReport};
+use tsc_pipeline::{BatchReport, PipelineConfig, RetrainReport, TrainingReport};
 
 use super::cohort::Cohort;
 use super::compare::targets;
@@ -61,7 +61,7 @@ impl Streamed {
 #[derive(Debug)]
 pub(crate) struct Demo {
     pub(crate) cohort: Cohort,
-    pub(crate) noise_threshold: f64,
+    pub(crate) config: PipelineConfig,
     pub(crate) training: TrainingReport,
     pub(crate) streamed: Streamed,
     pub(crate) global: RegressionScores,
@@ -171,7 +171,7 @@ impl Demo {
         if let Some(agreement) = self.agreement() {
             must(agreement >= 0.9, format!("the groups were recovered with ARI {agreement:.3}, needs 0.9"));
             // The agreement leaves noise out, so it says little where most samples are noise.
-            let (noise, limit) = (self.training.clustering.noise_ratio, self.noise_threshold);
+            let (noise, limit) = (self.training.clustering.noise_ratio, self.config.noise_threshold);
             must(
                 noise <= limit,
                 format!("{noise:.3} of the training rows are noise, at most {limit} may be"),
@@ -214,19 +214,10 @@ impl Demo {
         for (reason, count, variables) in self.rejections() {
             say(format!("  {reason:<29} {count:>7}  {variables}"))?;
         }
-        let clustering = &self.training.clustering;
-        say(format!(
-            "clusters     {} of sizes {:?}; share of noise {:.3}, on held-out stays {:.3}",
-            clustering.n_clusters, clustering.sizes, clustering.noise_ratio, clustering.holdout_noise_ratio
-        ))?;
+        self.print_segments()?;
         if let Some(agreement) = self.agreement() {
             say(format!("             ARI {agreement:.3} with the true groups, noise left out"))?;
         }
-        let mean_noise = self.streamed.noise.iter().sum::<f64>() / self.streamed.noise.len().max(1) as f64;
-        say(format!(
-            "stream       {} batches, mean share of noise {mean_noise:.3}",
-            self.streamed.noise.len()
-        ))?;
         for warning in &self.training.warnings {
             say(format!("warning      {warning}"))?;
         }
@@ -244,14 +235,19 @@ impl Demo {
         }
         self.print_retrains()?;
         say("\nwall time")?;
+        let whole = self.wall_time();
+        let row = |name: &str, seconds: f64| {
+            say(format!("  {name:<22} {seconds:>7.2} s {:>6.1} %", 100.0 * seconds / whole))
+        };
         for (name, seconds) in &self.laps {
-            say(format!("  {name:<20} {seconds:>7.2} s"))?;
+            row(name, *seconds)?;
             if *name == "fit" {
                 for (stage, seconds) in self.stages_of_fit() {
-                    say(format!("    {stage:<18} {seconds:>7.2} s"))?;
+                    row(&format!("  {stage}"), seconds)?;
                 }
             }
         }
+        row("all", whole)?;
         let peak = tsc_pipeline::peak_memory_mib().map_or("unknown".into(), |mib| format!("{mib:.0} MiB"));
         say(format!("peak memory  {peak}"))?;
         say(format!(
@@ -273,11 +269,60 @@ impl Demo {
         Ok(())
     }
 
-    fn stages_of_fit(&self) -> [(&'static str, f64); 6] {
+    /// What the segmentation is, and whether it would be another one in other stays.
+    fn print_segments(&self) -> Result<(), Failure> {
+        let clustering = &self.training.clustering;
+        let or_dash = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.3}"));
+        let params = self.config.segments.sized(&self.config.hdbscan_params, clustering.fitted_points);
+        say(format!(
+            "clusters     {} of sizes {:?}, largest {:.3} of the clustered stays",
+            clustering.n_clusters, clustering.sizes, clustering.largest_share
+        ))?;
+        say(format!(
+            "             min_cluster_size {}, min_samples {} for {} stays; DBCV {}, silhouette {}",
+            params.min_cluster_size,
+            params.min_samples.unwrap_or(params.min_cluster_size),
+            clustering.fitted_points,
+            or_dash(clustering.dbcv),
+            or_dash(clustering.silhouette)
+        ))?;
+        let streamed = &self.streamed.noise;
+        say(format!(
+            "noise        {:.3} of all trained on, {:.3} of held-out stays, {:.3} a batch in {} batches",
+            clustering.noise_ratio,
+            clustering.holdout_noise_ratio,
+            streamed.iter().sum::<f64>() / streamed.len().max(1) as f64,
+            streamed.len()
+        ))?;
+        if let Some(stability) = &clustering.stability {
+            say(format!(
+                "stability    two thirds on the remaining one: ARI {:.3}, worst {:.3}; {} without noise",
+                stability.adjusted_rand(),
+                stability.worst_adjusted_rand(),
+                or_dash(stability.adjusted_rand_clustered())
+            ))?;
+            say(format!(
+                "             noise {:.3}, largest {:.3}; the bar is met in {} of {}",
+                stability.noise_ratio(),
+                stability.largest_share(),
+                stability.meeting(&self.config.segments),
+                stability.agreements.len()
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn wall_time(&self) -> f64 {
+        self.laps.iter().map(|(_, seconds)| seconds).sum()
+    }
+
+    fn stages_of_fit(&self) -> [(&'static str, f64); 8] {
         let spent = &self.training.timings;
         [
             ("preprocessing", spent.preprocessing),
-            ("clustering", spent.clustering),
+            ("segments", spent.clusterer),
+            ("their scores", spent.clustering - spent.clusterer),
+            ("their stability", spent.stability),
             ("fallback", spent.fallback),
             ("models", spent.models),
             ("resources", spent.resources),

@@ -1,11 +1,16 @@
 //! Condensed tree: a split into two or more parts of `min_cluster_size` makes new clusters, smaller parts
 //! are samples that leave.
 
+use tsc_neighbors::for_each_chunk;
+
 use super::departures::{Departure, Departures};
 use super::jump;
 
 #[cfg(test)]
 mod tests;
+
+/// Samples a thread takes at a time.
+const CHUNK: usize = 1 << 14;
 
 /// A cluster of the condensed tree. Densities (lambda) are 1 / distance.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +65,7 @@ pub(crate) fn density(distance: f64) -> f64 {
 
 impl CondensedTree {
     pub(crate) fn new(departures: Departures) -> Self {
-        let Departures { clusters, mut all, of_row, root_distance } = departures;
+        let Departures { clusters, all, of_row, root_distance } = departures;
         let m = clusters.len();
         let with_parents = || (0..).zip(&clusters).filter_map(|(c, k)| Some((k.parent?, c)));
         let (child_starts, children) = grouped(m, with_parents());
@@ -85,21 +90,19 @@ impl CondensedTree {
             }
             own_starts[c + 1] += own_starts[c];
         }
-        // From here on `count` is the place of a departure's next sample: what a sample asks for lies
-        // together.
+        let row_parent = by_departure(&of_row, |d| all[d as usize].cluster);
+        let row_lambda = by_departure(&of_row, |d| all[d as usize].lambda);
+        // Place of a departure's next sample.
         let mut next = own_starts.clone();
-        for d in &mut all {
+        let of_departure = |d: Departure| {
             let place = &mut next[d.cluster as usize];
-            let count = std::mem::replace(&mut d.count, *place);
-            *place += count;
-        }
-        let n = of_row.len();
-        let (mut row_parent, mut row_lambda) = (Vec::with_capacity(n), Vec::with_capacity(n));
-        let mut own_rows = vec![0; n];
-        for (row, departure) in (0..).zip(of_row) {
-            let Departure { lambda, cluster, count: place } = &mut all[departure as usize];
-            row_parent.push(*cluster);
-            row_lambda.push(*lambda);
+            *place += d.count;
+            *place - d.count
+        };
+        let mut places: Vec<u32> = all.into_iter().map(of_departure).collect();
+        let mut own_rows = vec![0; of_row.len()];
+        for (row, &departure) in (0..).zip(&of_row) {
+            let place = &mut places[departure as usize];
             own_rows[*place as usize] = row;
             *place += 1;
         }
@@ -182,6 +185,15 @@ impl CondensedTree {
             at.parent.filter(|_| at.birth >= lambda)
         })
     }
+}
+
+/// A number for each sample, by its departure.
+fn by_departure<T: Copy + Default + Send>(of_row: &[u32], value: impl Fn(u32) -> T + Sync) -> Vec<T> {
+    let mut out = vec![T::default(); of_row.len()];
+    for_each_chunk(&mut out, CHUNK, |first, out| {
+        out.iter_mut().zip(&of_row[first..]).for_each(|(out, &departure)| *out = value(departure));
+    });
+    out
 }
 
 /// Items by group, in the order they came: where each of `m` groups starts, and all items.

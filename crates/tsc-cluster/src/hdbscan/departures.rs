@@ -225,15 +225,13 @@ impl Growth {
     }
 
     /// Numbers the clusters from the top: by falling weight, then by smallest sample.
-    fn finish(mut self, root_distance: f64) -> Departures {
-        let rows = 0..self.nodes.len() as u32;
-        let of_row = rows
-            .map(|row| {
-                let smallest = self.smallest(row);
-                self.left[smallest as usize]
-            })
-            .collect();
-        let Self { clusters, mut all, complete, .. } = self;
+    fn finish(self, root_distance: f64) -> Departures {
+        let Self { nodes, left: mut of_row, clusters, mut all, complete, .. } = self;
+        // A path leads to smaller samples, and theirs are known by then.
+        for (row, node) in nodes.iter().enumerate() {
+            of_row[row] = of_row[node.up as usize];
+        }
+        drop(nodes);
         let mut by_id: Vec<u32> = (0..clusters.len() as u32).rev().collect();
         by_id.sort_by(|&a, &b| {
             let low = |c: u32| clusters[c as usize].low;

@@ -132,7 +132,7 @@ impl FittedHdbscan {
 
     /// The sample of each cluster with the least sum of distances to its samples, the smaller row of two.
     ///
-    /// O(size² d) time for a cluster, in parallel with feature `rayon`; memory O(size).
+    /// O(size² d) time for a cluster, clusters in parallel with feature `rayon`; memory O(size d).
     ///
     /// # Errors
     ///

@@ -131,6 +131,8 @@ impl Memberships {
         // Inverse distances, relative to the least: no quotient overflows.
         let least = to_exemplars.iter().copied().fold(f64::INFINITY, f64::min);
         let nearness = |d: f64| match least > 0.0 {
+            // Both may be infinite.
+            true if d == least => 1.0,
             true => least / d,
             false => f64::from(u8::from(d == 0.0)),
         };

@@ -19,7 +19,6 @@ mod select;
 mod simplify;
 mod sweep;
 mod tree;
-mod validity;
 mod wire;
 
 use std::sync::Arc;

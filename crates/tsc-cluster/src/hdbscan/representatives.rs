@@ -1,11 +1,11 @@
 //! One row that stands for each cluster: means and medoids.
 
 use tsc_core::Features;
-use tsc_neighbors::{Metric, for_each_chunk};
+use tsc_neighbors::{Metric, NeighborIndex, Plan, for_each_chunk};
 
 use super::extract::Extraction;
 
-/// Rows a thread takes at a time.
+/// Samples a thread takes at a time.
 const CHUNK: usize = 16;
 
 /// Weighted means of the rows of each label, `(n_clusters, n_features)` row-major.
@@ -30,14 +30,20 @@ pub(crate) fn centroids(e: &Extraction, x: Features<'_>, weight: impl Fn(usize) 
 /// Of each label, the member with the least sum of distances to the members; ties: the smaller row.
 pub(crate) fn medoids(e: &Extraction, x: Features<'_>, metric: &Metric) -> Vec<u32> {
     let medoid = |rows: &Vec<u32>| {
+        let values: Vec<f64> = rows.iter().flat_map(|&row| x.row(row as usize)).copied().collect();
+        let own = Features::new(&values, x.n_features()).expect("a label has samples");
+        // The rows passed the checks of an index when the clusters were fitted.
+        let index = NeighborIndex::build(own, metric, Plan::Tiled).expect("rows of a fitted index");
         let mut sums = vec![0.0; rows.len()];
         for_each_chunk(&mut sums, CHUNK, |first, sums| {
-            for (&row, sum) in rows[first..].iter().zip(sums) {
-                let one = x.row(row as usize);
-                *sum = rows.iter().map(|&other| metric.distance(one, x.row(other as usize))).sum();
+            let mut distances = vec![0.0; rows.len()];
+            for (i, sum) in (first..).zip(sums) {
+                index.distances_into(own.row(i), &mut distances).expect("a row of the index");
+                *sum = distances.iter().sum();
             }
         });
-        (0..rows.len()).min_by(|&a, &b| f64::total_cmp(&sums[a], &sums[b])).map(|i| rows[i])
+        let least = (0..rows.len()).min_by(|&a, &b| f64::total_cmp(&sums[a], &sums[b]));
+        rows[least.expect("a label has samples")]
     };
-    e.members().iter().filter_map(medoid).collect()
+    e.members().iter().map(medoid).collect()
 }

@@ -47,9 +47,10 @@ pub fn relative_validity(mst: &Mst, labels: &[Label]) -> Result<Option<f64>> {
     }
     let mut sparseness = vec![0.0; ids.len()];
     let mut separation = vec![f64::INFINITY; ids.len()];
-    let mut heaviest: f64 = 0.0;
-    for edge in mst.edges() {
-        heaviest = heaviest.max(edge.weight);
+    let mut heaviest = 0.0;
+    // Edges ascend; an infinite one joins what nothing else does, so it says nothing about a distance.
+    for edge in mst.edges().iter().take_while(|e| e.weight.is_finite()) {
+        heaviest = edge.weight;
         let cluster = |row: u32| ids.binary_search(&labels[row as usize]);
         let (Ok(a), Ok(b)) = (cluster(edge.a), cluster(edge.b)) else { continue };
         if a == b {

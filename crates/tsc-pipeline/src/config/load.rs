@@ -1,11 +1,12 @@
 use std::fmt;
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tsc_core::{Error, ErrorKind, Result, Stage, Violation};
 use tsc_models::{GbmParams, Head};
 
 use super::{PipelineConfig, Preset};
+use crate::segments::SegmentParams;
 
 /// Every rule that a configuration breaks, sorted by key path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,6 +216,8 @@ fn to_json(path: &str, value: &toml::Value, violations: &mut Vec<Violation>) -> 
 }
 
 /// `[series] preset = "icu"` stands for the keys of that preset, under those the file gives.
+///
+/// It also sizes segments by the rows, unless the file says how large they are.
 fn expand_series_preset(given: &mut Value, violations: &mut Vec<Violation>) {
     let Some(table) = given.get_mut("series").and_then(Value::as_object_mut) else { return };
     let Some(name) = table.remove("preset") else { return };
@@ -223,6 +226,14 @@ fn expand_series_preset(given: &mut Value, violations: &mut Vec<Violation>) {
             let mut full = serde_json::to_value(tsc_series::SeriesParams::preset(preset)).unwrap_or_default();
             merge(&mut full, Value::Object(std::mem::take(table)));
             given["series"] = full;
+            let SegmentParams { auto_size, stability_cuts, .. } = SegmentParams::icu();
+            let sized = |key: &str| given.pointer(&format!("/hdbscan_params/{key}")).is_some();
+            let auto_size = auto_size && !sized("min_cluster_size") && !sized("min_samples");
+            let mut segments = json!({"auto_size": auto_size, "stability_cuts": stability_cuts});
+            if let Some(own) = given.get_mut("segments") {
+                merge(&mut segments, own.take());
+            }
+            given["segments"] = segments;
         }
         Err(_) => violations.push(Violation::new("series.preset", format!("is {name}, must be icu"))),
     }
@@ -420,6 +431,25 @@ mod tests {
     fn a_partial_table_keeps_the_other_defaults() {
         let config = PipelineConfig::from_toml("[hdbscan_params]\nmin_cluster_size = 9").unwrap();
         assert_eq!(config.hdbscan_params.min_samples, Some(3));
+    }
+
+    #[test]
+    fn the_icu_preset_sizes_segments_unless_the_file_does() {
+        let segments = |text: &str| {
+            let text = format!("{text}\n[series]\npreset = \"icu\"");
+            PipelineConfig::from_toml(&text).unwrap().segments
+        };
+        assert_eq!(segments(""), SegmentParams::icu());
+        assert_eq!(segments("preset = \"medical\""), SegmentParams::icu());
+        let auto_size = |text: &str| segments(text).auto_size;
+        assert!(!auto_size("hdbscan_params.min_cluster_size = 25"));
+        assert!(!auto_size("hdbscan_params.min_samples = 5"));
+        assert!(auto_size("hdbscan_params.alpha = 1.5"));
+        assert!(auto_size("hdbscan_params.min_samples = 5\nsegments.auto_size = true"));
+        let own = segments("segments.stability_cuts = 0\nsegments.max_noise = 0.2");
+        assert_eq!((own.auto_size, own.stability_cuts, own.max_noise), (true, 0, 0.2));
+        let wrong = errors_of("segments = 3\n[series]\npreset = \"icu\"");
+        assert_eq!(wrong, ["segments is 3, must be a table"]);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use tsc_monitor::MonitorParams;
 use tsc_retrain::RetrainParams;
 use tsc_series::{SeriesParams, TableSpec};
 
+use crate::segments::SegmentParams;
+
 pub use load::ConfigErrors;
 pub use presets::Preset;
 pub use warnings::ConfigWarning;
@@ -56,6 +58,8 @@ pub struct PipelineConfig {
     pub hospital_profile_id: Option<String>,
     /// Segmentation.
     pub hdbscan_params: HdbscanParams,
+    /// Sizes that follow the rows, and the bar that a segmentation is held against.
+    pub segments: SegmentParams,
     /// What the clusterer sees of the features: clip, projection.
     pub cluster_view: ViewParams,
     /// LightGBM of the target; any LightGBM parameter or alias.
@@ -82,7 +86,8 @@ pub struct PipelineConfig {
     pub degradation: DegradationParams,
     /// When a report is written.
     pub report: ReportParams,
-    /// Patient series to features; absent = the data are a feature matrix already. `preset = "icu"` fills it.
+    /// Patient series to features; absent = the data are a feature matrix already. `preset = "icu"` fills it,
+    /// and `segments` with [`SegmentParams::icu`].
     pub series: Option<SeriesParams>,
     /// How a file of patient series is read; absent = by its name.
     pub input: Option<TableSpec>,
@@ -102,6 +107,7 @@ impl Default for PipelineConfig {
             model_registry_prefix: "TimeSeries-Clustering".into(),
             hospital_profile_id: None,
             hdbscan_params: HdbscanParams::default(),
+            segments: SegmentParams::default(),
             cluster_view: ViewParams::default(),
             lgb_timeseries_params: GbmParams::time_series(),
             lgb_resource_params: GbmParams::resource(),
@@ -310,6 +316,12 @@ impl Default for ReportParams {
 }
 
 impl PipelineConfig {
+    /// Fewest usable rows of a fit.
+    pub(crate) fn rows_needed(&self) -> usize {
+        let sized = self.segments.sized(&self.hdbscan_params, self.training.min_rows);
+        self.training.minimum(sized.min_cluster_size)
+    }
+
     /// Settings of the models per cluster.
     pub(crate) fn per_cluster(&self) -> PerClusterParams {
         PerClusterParams {
@@ -329,6 +341,7 @@ impl PipelineConfig {
             );
         };
         table("hdbscan_params", self.hdbscan_params.check());
+        table("segments", self.segments.check());
         table("cluster_view", self.cluster_view.check());
         table("lgb_timeseries_params", self.lgb_timeseries_params.check());
         table("lgb_resource_params", self.lgb_resource_params.check());
@@ -357,7 +370,7 @@ impl PipelineConfig {
             format!("is {}, must be in 0..=1", self.noise_threshold),
         );
         rule(self.batch_size >= 1, "batch_size", "is 0, must be at least 1".into());
-        let needed = self.training.minimum(self.hdbscan_params.min_cluster_size);
+        let needed = self.rows_needed();
         rule(
             self.expanding_window_size >= needed.max(self.batch_size),
             "expanding_window_size",

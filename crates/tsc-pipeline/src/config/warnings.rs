@@ -55,14 +55,28 @@ pub enum ConfigWarning {
         /// The threshold.
         noise_threshold: f64,
     },
-    /// Almost everything is noise, or almost everything is one cluster.
-    SegmentsSayLittle {
+    /// No cluster was found: everything is noise.
+    NoSegments,
+    /// One cluster, or one that holds almost all clustered samples.
+    OneSegment {
         /// Clusters found.
         n_clusters: usize,
-        /// Share of noise.
-        noise_ratio: f64,
         /// Largest cluster's share of the clustered samples.
         largest_share: f64,
+    },
+    /// Much noise among samples that were not fitted on.
+    MostlyNoise {
+        /// Their share of noise.
+        noise_ratio: f64,
+        /// `segments.max_noise`.
+        max_noise: f64,
+    },
+    /// Segments found in two separate thirds of the samples differ on the remaining third.
+    UnstableSegments {
+        /// Adjusted Rand index between the two, noise as a group; the median over all cuts.
+        agreement: f64,
+        /// `segments.min_agreement`.
+        min_agreement: f64,
     },
 }
 
@@ -95,11 +109,22 @@ impl fmt::Display for ConfigWarning {
                 f,
                 "training noise {noise_ratio:.3} is at or above noise_threshold {noise_threshold}: batches like the training data alert, the trigger's bar is raised"
             ),
-            Self::SegmentsSayLittle { n_clusters, noise_ratio, largest_share } => write!(
+            Self::NoSegments => f.write_str(
+                "no cluster was found, the pooled model serves every sample: give the clusterer fewer or other columns (series.cluster_columns), fewer components (cluster_view.reduce), or a smaller min_samples and min_cluster_size"
+            ),
+            Self::OneSegment { n_clusters, largest_share } => write!(
                 f,
-                "{n_clusters} clusters, {:.0} % noise, largest cluster {:.0} % of the clustered samples: try other cluster columns, a lower min_samples, or fewer components",
-                100.0 * noise_ratio,
+                "{:.1} % of the clustered samples are in one of {n_clusters} clusters: try other cluster columns, cluster_selection_method = \"leaf\", or a smaller min_cluster_size",
                 100.0 * largest_share
+            ),
+            Self::MostlyNoise { noise_ratio, max_noise } => write!(
+                f,
+                "{:.1} % of the samples that were not fitted on are noise, more than segments.max_noise {max_noise}: try a smaller min_samples, fewer cluster columns, or fewer components",
+                100.0 * noise_ratio
+            ),
+            Self::UnstableSegments { agreement, min_agreement } => write!(
+                f,
+                "segments found in two separate thirds of the samples agree on the remaining third with an adjusted Rand index of {agreement:.2}, below segments.min_agreement {min_agreement}: they depend on who was fitted; try fewer cluster columns, segments.auto_size or a larger min_cluster_size, or more samples"
             ),
         }
     }
@@ -131,12 +156,18 @@ impl PipelineConfig {
         warn(noise_threshold > 0.5, W::RetrainsSeldom { noise_threshold });
         warn(noise_threshold < 0.05, W::RetrainsOften { noise_threshold });
         warn(noise_threshold * self.retraining.severe_factor > 1.0, W::SevereNeedsAllNoise);
-        warn(n_neighbors > min_cluster_size, W::NeighborhoodCannotFill { n_neighbors, min_cluster_size });
+        // Sizes that follow the rows are known at the fit only, and are at least 5.
+        let fixed = !self.segments.auto_size;
+        warn(
+            fixed && n_neighbors > min_cluster_size,
+            W::NeighborhoodCannotFill { n_neighbors, min_cluster_size },
+        );
         warn(num_leaves > 127.0, W::ManyLeaves { num_leaves });
         warn(self.knn_params.metric != self.hdbscan_params.metric, W::MetricsDiffer);
         warn(self.batch_size > 10_000, W::LargeBatches { batch_size: self.batch_size });
-        warn(min_cluster_size < 5, W::TinyClusters);
-        warn(self.hdbscan_params.min_samples.is_some_and(|m| m >= min_cluster_size), W::MuchNoise);
+        warn(fixed && min_cluster_size < 5, W::TinyClusters);
+        let much_noise = self.hdbscan_params.min_samples.is_some_and(|m| m >= min_cluster_size);
+        warn(fixed && much_noise, W::MuchNoise);
         warn(n_neighbors > 20, W::ManyNeighbors);
         warn(largest("learning_rate") > 0.3, W::FastLearning);
         found

@@ -82,18 +82,48 @@ impl<'a> Matrix<'a> {
     }
 
     fn core_distances(&self, k: usize) -> Vec<f64> {
-        let n = self.n;
-        let mut out = vec![0.0; n];
+        let mut out = vec![0.0; self.n];
         for_each_chunk(&mut out, CHUNK, |first, out| {
-            let mut row = Vec::with_capacity(n);
+            let (mut above, mut least) = (Vec::with_capacity(self.n), Vec::with_capacity(2 * k));
             for (a, out) in (first..).zip(out) {
-                row.clear();
-                row.extend((0..a).chain(a + 1..n).map(|b| self.between(a, b)));
-                *out = *row.select_nth_unstable_by(k - 1, f64::total_cmp).1;
+                let (before, after) = self.row(a, &mut above);
+                *out = kth_smallest(before.iter().chain(after).copied(), k, &mut least);
             }
         });
         out
     }
+
+    /// Distances of a sample to those before and after it; `above` holds what does not lie together.
+    fn row<'r>(&'r self, a: usize, above: &'r mut Vec<f64>) -> (&'r [f64], &'r [f64]) {
+        let n = self.n;
+        if self.layout == Layout::Symmetric {
+            let own = &self.values[a * n..(a + 1) * n];
+            return (&own[..a], &own[a + 1..]);
+        }
+        above.clear();
+        above.extend((0..a).map(|b| self.between(b, a)));
+        let first = match self.layout {
+            Layout::Triangle => self.start(a),
+            _ => a * n + a + 1,
+        };
+        (above, &self.values[first..first + (n - a - 1)])
+    }
+}
+
+/// In one pass: what is above the k-th smallest of those seen so far is left out.
+fn kth_smallest(values: impl Iterator<Item = f64>, k: usize, least: &mut Vec<f64>) -> f64 {
+    least.clear();
+    let mut bound = f64::INFINITY;
+    for value in values {
+        if value <= bound {
+            least.push(value);
+            if least.len() == 2 * k {
+                bound = *least.select_nth_unstable_by(k - 1, f64::total_cmp).1;
+                least.truncate(k);
+            }
+        }
+    }
+    *least.select_nth_unstable_by(k - 1, f64::total_cmp).1
 }
 
 fn check_count(values: &[f64], n: usize, expected: Option<usize>) -> Result<()> {
