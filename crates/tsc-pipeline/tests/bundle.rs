@@ -150,7 +150,7 @@ fn a_bundle_of_other_stages_is_refused_naming_both_kinds() {
         .unwrap();
     let error = pipeline.load_with(dir.path()).unwrap_err();
     assert_eq!(error.code(), "TSC-ART-001");
-    assert!(error.to_string().contains("hdbscan v1"), "{error}");
+    assert!(error.to_string().contains("hdbscan v2"), "{error}");
 }
 
 #[test]
