@@ -27,6 +27,12 @@ pub(crate) fn check(distance: &dyn Distance, rows: Rows<'_>) -> tsc_core::Result
     Ok(())
 }
 
+/// What is no number is as far as can be; only some pairs were tried.
+fn measured(distance: &dyn Distance, a: &[f64], b: &[f64]) -> f64 {
+    let distance = distance.distance(a, b);
+    if distance.is_nan() { f64::INFINITY } else { distance }
+}
+
 /// The k nearest rows of `q` but for `leave_out`, by (distance, row).
 pub(crate) fn nearest(
     distance: &dyn Distance,
@@ -46,9 +52,9 @@ pub(crate) fn nearest(
         if distance.lower_bound(q, values) > limit {
             continue;
         }
-        let new = Neighbor { row, distance: distance.distance(q, values) };
+        let new = Neighbor { row, distance: measured(distance, q, values) };
         // Rows come in ascending order, so one at the limit is behind those found.
-        if new.distance < limit {
+        if found.len() < k || new.distance < limit {
             found.truncate(k - 1);
             let at = found.partition_point(|n| n.order(&new).is_lt());
             found.insert(at, new);
@@ -68,7 +74,7 @@ pub(crate) fn within(
     for row in 0..rows.n() as u32 {
         let values = rows.row(row as usize);
         if distance.lower_bound(q, values) <= radius {
-            found.push(Neighbor { row, distance: distance.distance(q, values) });
+            found.push(Neighbor { row, distance: measured(distance, q, values) });
         }
     }
     found.retain(|n| n.distance <= radius);
@@ -111,7 +117,7 @@ pub(crate) fn spanning_tree(distance: &dyn Distance, rows: Rows<'_>, k: usize, a
                 let least = own_core.max(core[end.row as usize]);
                 let other = rows.row(end.row as usize);
                 if least < end.weight && distance.lower_bound(values, other) / alpha < end.weight {
-                    let weight = least.max(distance.distance(values, other) / alpha);
+                    let weight = least.max(measured(distance, values, other) / alpha);
                     if weight < end.weight {
                         (end.weight, end.from) = (weight, current);
                     }

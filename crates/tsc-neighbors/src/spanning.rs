@@ -21,8 +21,8 @@ const CHUNK: usize = 16;
 /// One block of so many is searched before the rest.
 const PILOT: usize = 16;
 const NOBODY: u32 = u32::MAX;
-/// Covers the rounding of centers, radii and roots.
-const MARGIN: f64 = 1e-12;
+/// Covers the rounding of centers, radii, roots and of sums of up to 100,000 squares.
+const MARGIN: f64 = 1e-10;
 /// A node whose rows lie in several components.
 const MIXED: u32 = u32::MAX;
 /// Searching rows of several components: no component has this number.
@@ -485,7 +485,8 @@ impl<S: Space> LeaveComponent<'_, S> {
         if rounds.component[other] == own {
             return;
         }
-        let distance = rounds.space.finish(reduced) / rounds.alpha;
+        // A tiny alpha can leave the range of f64; the edge is then as heavy as a number can be.
+        let distance = (rounds.space.finish(reduced) / rounds.alpha).min(f64::MAX);
         let weight = distance.max(rounds.core[other]).max(rounds.core[self.block * BLOCK + lane]);
         if weight >= search.limits[lane] {
             return;

@@ -179,3 +179,28 @@ fn a_distance_that_is_none_is_refused() {
         assert_eq!((error.code(), error.to_string().as_str()), ("TSC-NBR-008", message));
     }
 }
+
+#[test]
+fn an_alpha_that_leaves_the_range_of_numbers_still_gives_a_tree() {
+    let data = tsc_testing::mixture(200, 3, 5);
+    let index = NeighborIndex::build(data.features(), &Metric::Euclidean, Plan::Auto).unwrap();
+    let tree = index.spanning_tree(4, 1e-320);
+    assert!(spans(&tree.edges, 200) && tree.edges.iter().all(|e| e.weight == f64::MAX));
+}
+
+#[test]
+fn a_metric_that_fails_on_a_new_row_leaves_it_far_from_all() {
+    #[derive(Debug)]
+    struct OnlyNear;
+    impl Distance for OnlyNear {
+        fn distance(&self, a: &[f64], b: &[f64]) -> f64 {
+            let apart = (a[0] - b[0]).abs();
+            if apart > 100.0 { f64::NAN } else { apart }
+        }
+    }
+    let x = Features::new(&[0.0, 1.0, 3.0], 1).unwrap();
+    let index = NeighborIndex::build(x, &Metric::Custom(Arc::new(OnlyNear)), Plan::Auto).unwrap();
+    let mut scratch = tsc_neighbors::Scratch::new();
+    let near = index.query_one(&[1e6], 2, &mut scratch).unwrap();
+    assert!(near.len() == 2 && near.iter().all(|n| n.distance == f64::INFINITY));
+}

@@ -50,9 +50,9 @@ impl<'a> Matrix<'a> {
     pub(crate) fn triangle(values: &'a [f64], n: usize) -> Result<Self> {
         check_count(values, n, n.checked_mul(n.saturating_sub(1)).map(|v| v / 2))?;
         let out = Self { values, n, layout: Layout::Triangle };
-        if let Some(at) = values.iter().position(|&v| bad_value(v).is_some()) {
+        let bad = |(at, &v): (usize, &f64)| bad_value(v).map(|problem| (at, problem));
+        if let Some((at, problem)) = values.iter().enumerate().find_map(bad) {
             let row = (0..n).rev().find(|&row| out.start(row) <= at).unwrap_or(0);
-            let problem = bad_value(values[at]).unwrap_or_default();
             return Err(ClusterError::Distance { row, column: at - out.start(row) + row + 1, problem }.into());
         }
         Ok(out)
