@@ -3,6 +3,7 @@
 mod objective;
 mod parse;
 mod predict;
+mod text;
 mod tree;
 
 use std::borrow::Cow;
@@ -30,6 +31,8 @@ pub struct GbdtModel(Arc<Inner>);
 
 struct Inner {
     text: String,
+    // Where each tree starts in the text, and where the last one ends.
+    starts: Vec<usize>,
     n_features: usize,
     feature_names: Vec<String>,
     trees: Vec<Tree>,
@@ -77,7 +80,53 @@ impl GbdtModel {
     /// Whether any tree splits; a model that learned nothing is a constant.
     #[must_use]
     pub fn splits(&self) -> bool {
-        self.0.trees.iter().any(|tree| tree.nodes.len() > 1)
+        self.splits_within(u32::MAX)
+    }
+
+    pub(crate) fn splits_within(&self, rounds: u32) -> bool {
+        self.0.trees.iter().take(rounds as usize).any(|tree| tree.nodes.len() > 1)
+    }
+
+    /// The model of the first `rounds` rounds, at least one; itself if it has no more.
+    ///
+    /// The text is the one LightGBM writes for that number of rounds. Meant for boosted models: the trees of
+    /// `dart` are rescaled by later ones.
+    #[must_use]
+    pub fn truncated(&self, rounds: u32) -> Self {
+        text::truncated(self, rounds)
+    }
+
+    /// One model whose raw score is the weighted sum of the models' raw scores.
+    ///
+    /// It holds the trees of all, in order, with their leaf values scaled, so contributions add up and
+    /// LightGBM reads it; header and parameters are the first model's. With an objective whose raw score is
+    /// the prediction, predictions are the weighted sum too, up to the rounding of the additions. With a log
+    /// or logit link they are not: weights that sum to 1 then give the geometric mean, or the mean of logits.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` without a model, for a weight that is not finite, and for models of other features or
+    /// another objective than the first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "lightgbm")] {
+    /// use tsc_core::{Features, Regressor, Targets};
+    /// use tsc_models::{GbdtModel, GbmParams, LightGbm};
+    /// let cells: Vec<f64> = (0..200).map(f64::from).collect();
+    /// let (x, y) = (Features::new(&cells, 1)?, Targets::new(&cells)?);
+    /// let model = LightGbm::new(GbmParams::time_series())?.fit(x, y)?;
+    /// let shorter = model.truncated(20);
+    /// let blend = GbdtModel::blend(&[(0.25, &model), (0.75, &shorter)])?;
+    /// assert_eq!(blend.n_trees(), 120);
+    /// let expected = 0.25 * model.predict_one(&[7.0])? + 0.75 * shorter.predict_one(&[7.0])?;
+    /// assert!((blend.predict_one(&[7.0])? - expected).abs() < 1e-12);
+    /// # }
+    /// # Ok::<(), tsc_core::Error>(())
+    /// ```
+    pub fn blend(parts: &[(f64, &Self)]) -> Result<Self> {
+        Ok(text::blended(parts)?)
     }
 
     /// Feature names of the text; `Column_0`, .. for models trained here.
@@ -134,6 +183,10 @@ impl FittedRegressor for GbdtModel {
             *value = self.0.output(*value);
         }
         Ok(())
+    }
+
+    fn cut(&mut self, rounds: u32) {
+        *self = self.truncated(rounds);
     }
 
     /// Counts and gains as the text holds them (gains with six digits).

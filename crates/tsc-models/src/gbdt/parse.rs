@@ -114,7 +114,7 @@ pub(super) fn model(text: &str) -> Parsed<Inner> {
     }
     let mut at = header_end + 2;
     let mut line = header.keys.len() + 2;
-    let mut trees = Vec::new();
+    let (mut trees, mut starts) = (Vec::new(), vec![at]);
     let (mut split, mut gain) = (vec![0.0; n_features], vec![0.0; n_features]);
     for (number, size) in sizes.iter().enumerate() {
         let block = at.checked_add(*size).and_then(|end| text.get(at..end));
@@ -126,12 +126,23 @@ pub(super) fn model(text: &str) -> Parsed<Inner> {
         };
         trees.push(tree(&Section::read(body.trim_end_matches('\n'), line + 1)?, &mut split, &mut gain)?);
         at += size;
+        starts.push(at);
         line += block.matches('\n').count();
     }
     if !text[at..].starts_with("end of trees\n") {
         return bad(line, "the trees do not end where tree_sizes says");
     }
-    Ok(Inner { text: text.to_owned(), n_features, feature_names, trees, transform, average, split, gain })
+    Ok(Inner {
+        text: text.to_owned(),
+        starts,
+        n_features,
+        feature_names,
+        trees,
+        transform,
+        average,
+        split,
+        gain,
+    })
 }
 
 fn tree(section: &Section<'_>, split: &mut [f64], gain: &mut [f64]) -> Parsed<Tree> {

@@ -112,6 +112,32 @@ fn many_rows_score_like_one_row() {
 }
 
 #[test]
+fn what_cannot_be_blended_is_named() {
+    let model = |name: &str| GbdtModel::parse(&golden::text(&format!("score_{name}.txt"))).unwrap();
+    let (numeric, poisson, rf) = (model("numeric"), model("poisson"), model("rf"));
+    let other = GbdtModel::parse(&numeric.text().replace("Column_4", "pulse")).unwrap();
+    let told = |parts: &[(f64, &GbdtModel)]| GbdtModel::blend(parts).unwrap_err().to_string();
+    assert_eq!(told(&[]), "models cannot be blended: no model");
+    for (second, expected) in [(&poisson, "objective"), (&rf, "objective"), (&other, "feature names")] {
+        let expected = format!("models cannot be blended: model 1 has another {expected} than model 0");
+        assert_eq!(told(&[(0.5, &numeric), (0.5, second)]), expected);
+    }
+    let infinite = told(&[(0.5, &numeric), (f64::INFINITY, &numeric)]);
+    assert_eq!(infinite, "models cannot be blended: weight 1 is inf, must be finite");
+}
+
+/// The mean of two forests, each divided by its own number of trees.
+#[test]
+fn forests_of_unequal_size_blend_by_weight() {
+    let forest = GbdtModel::parse(&golden::text("score_rf.txt")).unwrap();
+    let small = forest.truncated(4);
+    let blend = GbdtModel::blend(&[(0.5, &forest), (0.5, &small)]).unwrap();
+    let row = [0.3, -0.2, 0.9, 0.1, -1.0];
+    let expected = (forest.predict_one(&row).unwrap() + small.predict_one(&row).unwrap()) / 2.0;
+    assert!((blend.predict_one(&row).unwrap() - expected).abs() < 1e-15);
+}
+
+#[test]
 fn another_width_is_an_error_and_leaves_the_output() {
     let model = GbdtModel::parse(&golden::text("score_numeric.txt")).unwrap();
     let mut out = [7.0];

@@ -83,6 +83,7 @@ impl Regressor for LightGbm {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             weights: true,
+            offset: true,
             early_stopping: self.patience() > 0,
             quantile: true,
             ..Capabilities::default()
