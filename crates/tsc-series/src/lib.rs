@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod aggregate;
 mod builder;
 mod clean;
 mod columns;
@@ -15,14 +16,17 @@ pub mod simulate;
 mod stats;
 mod table;
 mod targets;
+mod time_kind;
 mod variables;
 mod wire;
 
+pub use aggregate::Aggregate;
 pub use builder::SeriesTableBuilder;
 pub use featurizer::{Featurizer, FittedFeaturizer};
 pub use matrix::FeatureMatrix;
-pub use params::{Aggregate, FeatureSet, ResourceSpec, Rows, SeriesParams, SeriesPreset, TargetSpec};
+pub use params::{FeatureSet, ResourceSpec, Rows, SeriesParams, SeriesPreset, TargetSpec};
 pub use quality::{Coverage, DropReason, DroppedColumn, Imputed, QualityCount, QualityReport, Reason, Tally};
-pub use read::{ColumnMap, Format, Limits, Source, TableSpec, TimeUnit};
+pub use read::{ColumnMap, Format, Limits, Source, TableSpec, TimeFormat};
 pub use table::{PatientIx, SeriesTable, VariableIx};
-pub use variables::{Absent, Role, VariableSpec, VariableTable};
+pub use time_kind::TimeKind;
+pub use variables::{Absent, Censored, Role, VariableSpec, VariableTable};

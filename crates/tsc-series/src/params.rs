@@ -1,6 +1,8 @@
 use serde::{Deserialize, Serialize};
 use tsc_core::{Millis, ResourceKind, Violation};
 
+use crate::aggregate::Aggregate;
+
 const HOUR: u64 = 3_600_000;
 
 /// A family of features.
@@ -28,16 +30,6 @@ pub enum Rows {
         /// Time since admission, above 0.
         cut: Millis,
     },
-}
-
-/// How values of a window become one target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Aggregate {
-    /// Their mean.
-    #[default]
-    Mean,
 }
 
 /// What is predicted. Never filled or imputed: a missing target is NaN.
