@@ -13,6 +13,9 @@ struct Case {
     predicted: Vec<f64>,
     split: Vec<f64>,
     gain: Vec<f64>,
+    /// Of the first rows.
+    contributions: Vec<f64>,
+    leaves: Vec<u32>,
 }
 
 const CASES: [&str; 22] = [
@@ -84,6 +87,69 @@ fn assert_ulp(ours: f64, theirs: f64, transform: Transform, name: &str) {
 
 fn bits(values: &[f64]) -> Vec<u64> {
     values.iter().map(|v| v.to_bits()).collect()
+}
+
+/// M-14, C1: the contributions and leaves of `Booster.predict`, and their sum is the raw score.
+#[test]
+fn contributions_are_pythons() {
+    for name in CASES {
+        let case: Case = golden::json(&format!("score_{name}.json"));
+        let model = GbdtModel::parse(&golden::text(&format!("score_{name}.txt"))).unwrap();
+        let (d, n_trees) = (case.n_features, model.n_trees());
+        for (i, shares) in case.contributions.chunks_exact(d + 1).enumerate() {
+            let row: Option<Vec<f64>> = case.rows[i * d..(i + 1) * d].iter().copied().collect();
+            // A matrix holds no missing cells.
+            let Some(row) = row else { continue };
+            let x = Features::new(&row, d).unwrap();
+            let mut ours = vec![f64::NAN; d + 1];
+            model.contributions_into(x, &mut ours).unwrap();
+            assert_eq!(bits(&ours), bits(shares), "{name}, row {i}");
+            let (sum, raw) = (ours.iter().sum::<f64>(), case.raw[i]);
+            assert!((sum - raw).abs() <= 1e-9 * raw.abs(), "{name}, row {i}: {sum} {raw}");
+            let mut leaves = vec![u32::MAX; n_trees];
+            model.leaves_into(x, &mut leaves).unwrap();
+            assert_eq!(leaves, case.leaves[i * n_trees..(i + 1) * n_trees], "{name}, row {i}");
+        }
+        assert_eq!(case.contributions.len(), 12 * (d + 1), "{name}");
+    }
+}
+
+#[test]
+fn contributions_need_training_rows_and_bounded_depth() {
+    let good = golden::text("score_stump.txt");
+    let x = Features::new(&[0.0; 5], 5).unwrap();
+    let told = |text: &str| {
+        let model = GbdtModel::parse(text).unwrap();
+        model.contributions_into(x, &mut [0.0; 6]).unwrap_err().to_string()
+    };
+    let expected = "the model cannot be explained: tree 2 has a node without training rows";
+    assert_eq!(told(&lopsided(&good, 5, 0)), expected.replace("tree 2", "tree 0"));
+    let expected = "the model cannot be explained: tree 0 is 1025 splits deep, at most 1024 are explained";
+    assert_eq!(told(&lopsided(&good, 1_025, 9)), expected);
+    let deep = GbdtModel::parse(&lopsided(&good, 1_024, 9)).unwrap();
+    assert!(deep.contributions_into(x, &mut [0.0; 6]).is_ok());
+}
+
+/// One tree whose right children are leaves, `depth` splits deep.
+fn lopsided(text: &str, depth: usize, rows: usize) -> String {
+    let join = |value: &dyn Fn(usize) -> String, n: usize| (0..n).map(value).collect::<Vec<_>>().join(" ");
+    let all = |value: &str, n: usize| join(&|_| value.to_owned(), n);
+    let left = join(&|i| if i + 1 < depth { (i + 1).to_string() } else { "-1".into() }, depth);
+    let tree = format!(
+        "Tree=0\nnum_leaves={}\nnum_cat=0\nsplit_feature={}\nsplit_gain={}\nthreshold={}\ndecision_type={}\n\
+         left_child={left}\nright_child={}\nleaf_value={}\nleaf_count={}\ninternal_count={}\nis_linear=0\n\n\n",
+        depth + 1,
+        join(&|i| (i % 5).to_string(), depth),
+        all("1", depth),
+        all("0.5", depth),
+        all("2", depth),
+        join(&|i| (-2 - i as i64).to_string(), depth),
+        all("0.25", depth + 1),
+        all(&rows.to_string(), depth + 1),
+        all(&rows.to_string(), depth),
+    );
+    let (header, _) = text.split_once("tree_sizes=").unwrap();
+    format!("{header}tree_sizes={}\n\n{tree}end of trees\n", tree.len())
 }
 
 /// M-13: text in, text out, also through a bundle.

@@ -38,7 +38,7 @@ pub(super) fn blended(parts: &[(f64, &GbdtModel)]) -> Result<GbdtModel, ModelsEr
     }
     let total: usize = parts.iter().map(|(_, model)| model.n_trees()).sum();
     let bodies = parts.iter().flat_map(|&(weight, GbdtModel(model))| {
-        let n = model.trees.len();
+        let n = model.forest.trees.len();
         // A forest is divided by the number of all trees, the others' included.
         let factor = if model.average { weight * (total as f64 / n as f64) } else { weight };
         (0..n).map(move |tree| scaled(body(model, tree), factor))
@@ -81,7 +81,7 @@ fn told(of: &Inner, bodies: impl Iterator<Item = String>) -> Result<GbdtModel, M
     let header = &of.text[..of.starts[0]];
     let at = header.find(SIZES).map_or(0, |at| at + SIZES.len());
     let end = header[at..].find('\n').map_or(header.len(), |length| at + length);
-    let tail = &of.text[of.starts[of.trees.len()]..];
+    let tail = &of.text[of.starts[of.forest.trees.len()]..];
     let head = [&header[..at], &sizes.join(" "), &header[end..], &trees.concat()].concat();
     let mut inner = parse::model(&format!("{head}{tail}"))?;
     // LightGBM never reads the list of importances, but people do.

@@ -86,6 +86,7 @@ impl Regressor for LightGbm {
             offset: true,
             early_stopping: self.patience() > 0,
             quantile: true,
+            contributions: true,
             ..Capabilities::default()
         }
     }
