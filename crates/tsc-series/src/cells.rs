@@ -9,6 +9,7 @@ use crate::params::SeriesParams;
 use crate::recent::Recent;
 use crate::rows::{MOST, Row};
 use crate::scale::TargetForm;
+use crate::shape::{ShapeScratch, Shapes, shapes};
 use crate::stats::{MS_PER_HOUR, Summary, between};
 use crate::table::PatientIx;
 use crate::time_kind::TimeKind;
@@ -118,6 +119,7 @@ fn clock(content: Content, params: &SeriesParams, row: &Row) -> f64 {
 struct Scratch {
     sorted: Vec<f64>,
     binned: Binned,
+    shape: ShapeScratch,
 }
 
 /// A window on the grid.
@@ -139,6 +141,7 @@ struct Seen<'a> {
     window: (&'a [i64], &'a [f64]),
     at: i64,
     summary: Option<Summary>,
+    shapes: Option<Shapes>,
     scratch: &'a mut Scratch,
     is_sorted: bool,
     is_binned: bool,
@@ -161,6 +164,7 @@ impl<'a> Seen<'a> {
             window: between(series, from, at),
             at,
             summary: None,
+            shapes: None,
             scratch,
             is_sorted: false,
             is_binned: false,
@@ -187,6 +191,11 @@ impl<'a> Seen<'a> {
                 let value = stat.of(self.series, at, params.recent.0 as i64, limit);
                 // A device that is recorded while on was off.
                 if is_zero && value.is_nan() && stat != Recent::Std { 0.0 } else { value }
+            }
+            Content::Shape(stat) => {
+                let shapes =
+                    self.shapes.get_or_insert_with(|| shapes(self.window.1, &mut self.scratch.shape));
+                shapes[stat as usize]
             }
             Content::Filled => self.binned().filled,
             Content::Trend(stat) => stat.of(&self.binned().values, params.season.unwrap_or(1)),

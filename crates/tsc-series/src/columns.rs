@@ -11,6 +11,7 @@ use crate::params::{FeatureSet, Rows, SeriesParams};
 use crate::recent::Recent;
 use crate::robust::Robust;
 use crate::scale::TargetForm;
+use crate::shape::Shape;
 use crate::stats::Stat;
 use crate::time_kind::TimeKind;
 use crate::trend::Trend;
@@ -28,6 +29,7 @@ pub(crate) enum Content {
     Recent(Recent),
     Filled,
     Trend(Trend),
+    Shape(Shape),
     Panel(PanelStat),
     Clock(Clock),
 }
@@ -92,6 +94,7 @@ impl ColumnSource {
             Content::Recent(stat) => of(stat.name()),
             Content::Filled => of("filled"),
             Content::Trend(stat) => of(stat.name()),
+            Content::Shape(stat) => of(stat.name()),
             Content::Panel(stat) => of(&stat.name()),
             Content::Clock(clock) => clock.name().into(),
         }
@@ -183,6 +186,7 @@ fn dynamic_contents(params: &SeriesParams, spec: &VariableSpec, add: &mut Vec<Co
                 let asked = Trend::ALL.into_iter().filter(|t| !t.needs_season() || params.season.is_some());
                 add.extend(asked.map(Content::Trend));
             }
+            FeatureSet::Shape => add.extend(Shape::ALL.map(Content::Shape)),
             FeatureSet::Panel => add.extend(panel_stats(params).into_iter().map(Content::Panel)),
             FeatureSet::Clock => (),
         }

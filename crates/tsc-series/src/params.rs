@@ -38,6 +38,8 @@ pub enum FeatureSet {
     /// For panel rows: `lags`, `rolling`, `ewm`, `differences`, `expanding`, `trends` and `season` of each
     /// variable up to the row, and `step`, `month`, `week`, `weekday` of the period that is forecast.
     Panel,
+    /// `<variable>.mode5` and 17 more numbers about the shape of the raw values, from 20 values on.
+    Shape,
 }
 
 /// Which rows a patient gives.

@@ -33,7 +33,7 @@ impl Robust {
 }
 
 /// Linear quantile of rising values, as NumPy's default; NaN if there are none.
-fn quantile(sorted: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
     let position = q * last as f64;
     let below = position.floor();
