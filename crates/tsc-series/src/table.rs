@@ -2,7 +2,7 @@ use tsc_core::{GroupId, Result};
 
 use crate::builder::SeriesTableBuilder;
 use crate::quality::QualityReport;
-use crate::read::{Source, TableSpec};
+use crate::read::{PatientStream, Source, TableSpec};
 use crate::time_kind::TimeKind;
 use crate::variables::VariableTable;
 
@@ -42,6 +42,8 @@ pub struct SeriesTable {
     pub(crate) time_kind: TimeKind,
     pub(crate) variables: VariableTable,
     pub(crate) patients: Vec<String>,
+    /// By patient, if the input says who the persons are.
+    pub(crate) groups: Option<Vec<GroupId>>,
     /// One per (patient, variable), and the end.
     pub(crate) offsets: Vec<usize>,
     pub(crate) times: Vec<i64>,
@@ -58,6 +60,7 @@ impl PartialEq for SeriesTable {
         self.time_kind == other.time_kind
             && self.variables == other.variables
             && self.patients == other.patients
+            && self.groups == other.groups
             && self.offsets == other.offsets
             && self.times == other.times
             && self.values == other.values
@@ -89,6 +92,16 @@ impl SeriesTable {
         crate::read::read(source, spec)
     }
 
+    /// Reads an input of any size in tables of a chunk of patients.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if the settings are out of their bounds; reading starts with
+    /// [`PatientStream::for_each`].
+    pub fn stream<'a>(source: Source<'a>, spec: &'a TableSpec) -> Result<PatientStream<'a>> {
+        PatientStream::new(source, spec)
+    }
+
     /// Starts an empty table of these variables, with relative times; see [`SeriesTableBuilder::with_times`].
     pub fn builder(variables: VariableTable) -> SeriesTableBuilder {
         SeriesTableBuilder::new(variables)
@@ -106,9 +119,12 @@ impl SeriesTable {
         &self.patients
     }
 
-    /// Group of each patient, for splits by patient.
+    /// Group of each patient, for splits: the person, if the input says who that is, else the patient.
     #[must_use]
     pub fn groups(&self) -> Vec<GroupId> {
+        if let Some(groups) = &self.groups {
+            return groups.clone();
+        }
         self.patients.iter().map(|patient| GroupId::of(patient)).collect()
     }
 
@@ -197,6 +213,7 @@ impl SeriesTable {
             time_kind: self.time_kind,
             variables: self.variables.clone(),
             patients: Vec::with_capacity(patients.len()),
+            groups: self.groups.as_ref().map(|groups| patients.iter().map(|p| groups[p.0]).collect()),
             offsets: vec![0],
             times: Vec::new(),
             values: Vec::new(),
