@@ -39,7 +39,7 @@ pub(crate) enum ModelsError {
     )]
     #[error("the {what} backend cannot fit {lacking}")]
     Lacks { what: &'static str, lacking: &'static str },
-    #[error("models cannot be blended: {0}")]
+    #[error("models cannot be put together: {0}")]
     Blend(String),
     #[error("the model cannot be explained: {0}")]
     Unexplained(String),
@@ -107,7 +107,7 @@ impl From<ModelsError> for Error {
             M::Lacks { .. } => {
                 (InvalidConfig, "TSC-MOD-014", "ask Regressor::capabilities first, or use another backend")
             }
-            M::Blend(_) => (InvalidData, "TSC-MOD-016", "blend models of one schema and one objective"),
+            M::Blend(_) => (InvalidData, "TSC-MOD-016", "use models of one schema and one objective"),
             M::Unexplained(_) => (
                 Prediction,
                 "TSC-MOD-017",
