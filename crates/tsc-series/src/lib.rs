@@ -30,6 +30,7 @@ mod rows;
 mod scale;
 mod shape;
 pub mod simulate;
+mod smooth;
 mod stats;
 mod table;
 mod targets;
