@@ -43,6 +43,8 @@ pub(crate) enum ModelsError {
     Blend(String),
     #[error("the model cannot be explained: {0}")]
     Unexplained(String),
+    #[error("the models of the folds differ in width, or there is none")]
+    Widths,
     #[error("the fit panicked: {0}")]
     Panicked(String),
     #[error("resource {kind} is negative at row {row}, and log1p needs values of at least 0")]
@@ -111,6 +113,7 @@ impl From<ModelsError> for Error {
                 "TSC-MOD-017",
                 "fit with a smaller max_depth, or use the text as LightGBM wrote it",
             ),
+            M::Widths => (Training, "TSC-MOD-019", "report the backend, whose models must keep its width"),
             M::Panicked(_) => (Training, "TSC-MOD-015", "report the input shape to the backend's author"),
             M::NegativeResource { .. } => {
                 (InvalidData, "TSC-RES-001", "mark the cell as missing with NaN, or use transform = identity")

@@ -2,7 +2,8 @@ use tsc_core::{GroupId, Result};
 
 use crate::builder::SeriesTableBuilder;
 use crate::quality::QualityReport;
-use crate::read::{Source, TableSpec};
+use crate::read::{PatientStream, Source, TableSpec};
+use crate::time_kind::TimeKind;
 use crate::variables::VariableTable;
 
 /// Position of a patient in a [`SeriesTable`].
@@ -15,7 +16,7 @@ pub struct VariableIx(pub usize);
 
 /// Cleaned measurements in long form: values sorted by (patient, variable, time), never padded.
 ///
-/// Two flat columns (times in milliseconds since the patient's admission, values in the variable's unit)
+/// Two flat columns (times in milliseconds of the table's [`TimeKind`], values in the variable's unit)
 /// with one offset per (patient, variable): 16 bytes a value and 8 an offset. Static values and outcomes
 /// stand beside them, one per patient. Patients keep the order in which they first appeared. Immutable.
 ///
@@ -38,8 +39,11 @@ pub struct VariableIx(pub usize);
 /// ```
 #[derive(Clone)]
 pub struct SeriesTable {
+    pub(crate) time_kind: TimeKind,
     pub(crate) variables: VariableTable,
     pub(crate) patients: Vec<String>,
+    /// By patient, if the input says who the persons are.
+    pub(crate) groups: Option<Vec<GroupId>>,
     /// One per (patient, variable), and the end.
     pub(crate) offsets: Vec<usize>,
     pub(crate) times: Vec<i64>,
@@ -53,8 +57,10 @@ pub struct SeriesTable {
 impl PartialEq for SeriesTable {
     fn eq(&self, other: &Self) -> bool {
         let same_fixed = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
-        self.variables == other.variables
+        self.time_kind == other.time_kind
+            && self.variables == other.variables
             && self.patients == other.patients
+            && self.groups == other.groups
             && self.offsets == other.offsets
             && self.times == other.times
             && self.values == other.values
@@ -86,7 +92,17 @@ impl SeriesTable {
         crate::read::read(source, spec)
     }
 
-    /// Starts an empty table of these variables.
+    /// Reads an input of any size in tables of a chunk of patients.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if the settings are out of their bounds; reading starts with
+    /// [`PatientStream::for_each`].
+    pub fn stream<'a>(source: Source<'a>, spec: &'a TableSpec) -> Result<PatientStream<'a>> {
+        PatientStream::new(source, spec)
+    }
+
+    /// Starts an empty table of these variables, with relative times; see [`SeriesTableBuilder::with_times`].
     pub fn builder(variables: VariableTable) -> SeriesTableBuilder {
         SeriesTableBuilder::new(variables)
     }
@@ -103,9 +119,12 @@ impl SeriesTable {
         &self.patients
     }
 
-    /// Group of each patient, for splits by patient.
+    /// Group of each patient, for splits: the person, if the input says who that is, else the patient.
     #[must_use]
     pub fn groups(&self) -> Vec<GroupId> {
+        if let Some(groups) = &self.groups {
+            return groups.clone();
+        }
         self.patients.iter().map(|patient| GroupId::of(patient)).collect()
     }
 
@@ -113,6 +132,12 @@ impl SeriesTable {
     #[must_use]
     pub fn patient(&self, id: &str) -> Option<PatientIx> {
         self.patients.iter().position(|p| p == id).map(PatientIx)
+    }
+
+    /// What its times count from.
+    #[must_use]
+    pub fn time_kind(&self) -> TimeKind {
+        self.time_kind
     }
 
     /// The variables of the table.
@@ -133,7 +158,8 @@ impl SeriesTable {
         self.values.len()
     }
 
-    /// Times (ms since admission, rising, unique) and values of one series; empty where nothing was measured.
+    /// Times (ms of the table's [`TimeKind`], rising, unique) and values of one series; empty where nothing was
+    /// measured, and for a variable that has one value per patient.
     ///
     /// # Panics
     ///
@@ -142,6 +168,20 @@ impl SeriesTable {
     pub fn series(&self, patient: PatientIx, variable: VariableIx) -> (&[i64], &[f64]) {
         let range = self.cell(patient.0, variable.0);
         (&self.times[range.clone()], &self.values[range])
+    }
+
+    /// Times at which a series holds the stand-in of a censored value, which must not become a target.
+    ///
+    /// They are the times of the companion variable `<name>.censored` (1 wherever a value is censored), which
+    /// a table has for each dynamic variable with [`crate::VariableSpec::censored`].
+    ///
+    /// # Panics
+    ///
+    /// If patient or variable is beyond the last.
+    #[must_use]
+    pub fn censored(&self, patient: PatientIx, variable: VariableIx) -> &[i64] {
+        let companion = self.variables.companion(variable.0);
+        companion.map_or(&[], |companion| self.series(patient, VariableIx(companion)).0)
     }
 
     fn cell(&self, patient: usize, variable: usize) -> std::ops::Range<usize> {
@@ -170,8 +210,10 @@ impl SeriesTable {
     pub fn select(&self, patients: &[PatientIx]) -> SeriesTable {
         let width = self.variables.len();
         let mut chosen = SeriesTable {
+            time_kind: self.time_kind,
             variables: self.variables.clone(),
             patients: Vec::with_capacity(patients.len()),
+            groups: self.groups.as_ref().map(|groups| patients.iter().map(|p| groups[p.0]).collect()),
             offsets: vec![0],
             times: Vec::new(),
             values: Vec::new(),
@@ -189,6 +231,32 @@ impl SeriesTable {
             chosen.fixed.extend_from_slice(&self.fixed[first..last]);
         }
         chosen
+    }
+
+    /// The values before a time (milliseconds, as the table counts them) of all patients: what was known then.
+    ///
+    /// Static values and outcomes stay, also of a patient without an earlier value, and so does the quality report.
+    #[must_use]
+    pub fn before(&self, time: i64) -> SeriesTable {
+        let mut known = SeriesTable {
+            time_kind: self.time_kind,
+            variables: self.variables.clone(),
+            patients: self.patients.clone(),
+            groups: self.groups.clone(),
+            offsets: vec![0],
+            times: Vec::new(),
+            values: Vec::new(),
+            fixed: self.fixed.clone(),
+            quality: self.quality.clone(),
+        };
+        for cell in self.offsets.windows(2) {
+            let (times, values) = (&self.times[cell[0]..cell[1]], &self.values[cell[0]..cell[1]]);
+            let end = times.partition_point(|&at| at < time);
+            known.times.extend_from_slice(&times[..end]);
+            known.values.extend_from_slice(&values[..end]);
+            known.offsets.push(known.values.len());
+        }
+        known
     }
 
     /// What was read, rejected and changed.

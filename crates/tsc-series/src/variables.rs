@@ -1,6 +1,10 @@
-use serde::{Deserialize, Serialize};
-use tsc_core::{Result, Unit};
+use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+use tsc_core::{Millis, Result, Unit};
+
+use crate::aggregate::Aggregate;
+use crate::conversion::Conversion;
 use crate::error::SeriesError;
 
 /// What a variable's values are.
@@ -14,12 +18,14 @@ pub enum Role {
     Static,
     /// Both: the value at time 0 is the static one, later values are the series (weight in PhysioNet 2012).
     StaticAndDynamic,
-    /// What became of the patient; never a feature.
+    /// What became of the patient, one value; never a feature.
     Outcome,
+    /// What became of the patient as told at each time (hours that remain), a series; never a feature.
+    OutcomeSeries,
 }
 
 impl Role {
-    /// Whether the variable has a series.
+    /// Whether the variable has a series that may give features.
     #[must_use]
     pub fn is_dynamic(self) -> bool {
         matches!(self, Role::Dynamic | Role::StaticAndDynamic)
@@ -29,6 +35,12 @@ impl Role {
     #[must_use]
     pub fn is_static(self) -> bool {
         matches!(self, Role::Static | Role::StaticAndDynamic)
+    }
+
+    /// Whether the variable is an outcome, of the patient or of each time.
+    #[must_use]
+    pub fn is_outcome(self) -> bool {
+        matches!(self, Role::Outcome | Role::OutcomeSeries)
     }
 }
 
@@ -43,12 +55,35 @@ pub enum Absent {
     Zero,
 }
 
+/// A recorded value that only says "a few": a count that is kept from the public.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Censored {
+    /// What is recorded, such as -999999.
+    pub sentinel: f64,
+    /// What stands in for it in a series; a censored static value or outcome is missing instead.
+    pub value: f64,
+}
+
+/// An error of recording that can be undone: values between two bounds are multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repair {
+    /// Values that are wrong, both ends included, in the variable's unit.
+    pub between: [f64; 2],
+    /// What makes them right.
+    pub factor: f64,
+}
+
 /// One variable: name, role, unit, and how its values are cleaned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VariableSpec {
     /// Name as in the data: letters, digits, `_`, `.` and `-`.
     pub name: String,
+    /// Its name in the input, if another; default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
     /// What its values are; default `dynamic`.
     #[serde(default)]
     pub role: Role,
@@ -58,15 +93,37 @@ pub struct VariableSpec {
     /// Values that stand for "missing"; default none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sentinels: Vec<f64>,
+    /// Value that stands for "a few"; default none. See [`crate::SeriesTable::censored`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censored: Option<Censored>,
+    /// Numbers of texts, such as `{ Male = 1, Female = 0 }`; a text beyond them that is no number is missing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub categories: BTreeMap<String, f64>,
+    /// Units that the input has instead of `unit`; default none. One holds for every value unless the input has
+    /// a column of units; then a value in a unit that is neither `unit` nor one of these is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub convert: Vec<Conversion>,
+    /// Undone before the range is looked at, if [`crate::TableSpec::repair`] says so; default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair: Option<Repair>,
     /// Bounds outside which a value becomes missing; default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlier: Option<[f64; 2]>,
     /// Bounds to which a value inside `outlier` is clamped; default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid: Option<[f64; 2]>,
+    /// Usual median, by which a wrong unit is recognised; default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typical: Option<f64>,
     /// What no value means; default `missing`.
     #[serde(default)]
     pub absent: Absent,
+    /// How a bin's values become one; default none, which is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aggregate: Option<Aggregate>,
+    /// How long a value is carried forward; default none, which leaves it to the grid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill_limit: Option<Millis>,
 }
 
 impl VariableSpec {
@@ -75,13 +132,31 @@ impl VariableSpec {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            column: None,
             role: Role::Dynamic,
             unit: None,
             sentinels: Vec::new(),
+            censored: None,
+            categories: BTreeMap::new(),
+            convert: Vec::new(),
+            repair: None,
             outlier: None,
             valid: None,
+            typical: None,
             absent: Absent::Missing,
+            aggregate: None,
+            fill_limit: None,
         }
+    }
+
+    /// Its name in the input.
+    pub(crate) fn input_name(&self) -> &str {
+        self.column.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether censored values become stand-ins with a companion variable that marks them.
+    pub(crate) fn has_companion(&self) -> bool {
+        self.censored.is_some() && self.role == Role::Dynamic
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -104,11 +179,40 @@ impl VariableSpec {
                 "{name}.valid is [{inner_low}, {inner_high}], must lie inside outlier [{low}, {high}]"
             ));
         }
-        match self.sentinels.iter().find(|s| !s.is_finite()) {
-            Some(sentinel) => Err(format!("{name}.sentinels holds {sentinel}, must be finite")),
-            None => Ok(()),
+        let numbers = [
+            ("sentinels", self.sentinels.clone()),
+            ("censored", self.censored.iter().flat_map(|c| [c.sentinel, c.value]).collect()),
+            ("categories", self.categories.values().copied().collect()),
+            ("repair", self.repair.iter().flat_map(|r| [r.between[0], r.between[1], r.factor]).collect()),
+            ("typical", self.typical.into_iter().collect()),
+        ];
+        for (key, numbers) in numbers {
+            if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
+                return Err(format!("{name}.{key} holds {number}, must be finite"));
+            }
         }
+        for conversion in &self.convert {
+            let from = &conversion.from;
+            match conversion.linear(name, self.unit.as_ref()) {
+                Some(linear)
+                    if linear.factor.is_finite() && linear.factor != 0.0 && linear.offset.is_finite() => {}
+                Some(_) => {
+                    return Err(format!("{name}.convert from {from} needs a finite factor that is not 0"));
+                }
+                None => {
+                    let to = self.unit.as_ref().map_or("no unit".into(), ToString::to_string);
+                    return Err(format!(
+                        "{name}.convert from {from} to {to} is not known, give factor or offset"
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
+}
+
+fn companion_name(name: &str) -> String {
+    format!("{name}.censored")
 }
 
 /// The variables that are read, in order. Names are unique.
@@ -175,6 +279,20 @@ impl VariableTable {
         Self::from_toml(include_str!("ranges.toml")).expect("the shipped table is valid: tested")
     }
 
+    /// 48 dynamic and 4 static variables and the label of a YAIB cohort, named as there.
+    ///
+    /// # Panics
+    ///
+    /// Never: the table is part of the crate.
+    #[must_use]
+    pub fn yaib() -> Self {
+        Self::from_toml(include_str!("yaib.toml")).expect("the shipped table is valid: tested")
+    }
+
+    pub(crate) fn map(self, change: impl FnMut(VariableSpec) -> VariableSpec) -> Self {
+        Self { variables: self.variables.into_iter().map(change).collect() }
+    }
+
     /// Adds variables; one whose name is there already replaces it.
     ///
     /// # Errors
@@ -189,6 +307,30 @@ impl VariableTable {
             }
         }
         Self::new(variables)
+    }
+
+    /// Puts `<name>.censored` behind each dynamic variable that has a censored value; nothing if they are there.
+    pub(crate) fn with_companions(self) -> Self {
+        let marked = self.variables.iter().filter(|v| v.has_companion());
+        let names: Vec<String> = marked.map(|v| companion_name(&v.name)).collect();
+        let mut variables = Vec::with_capacity(self.variables.len() + names.len());
+        for variable in self.variables.into_iter().filter(|v| !names.contains(&v.name)) {
+            let companion = variable.has_companion().then(|| VariableSpec {
+                absent: Absent::Zero,
+                aggregate: Some(Aggregate::Any),
+                ..VariableSpec::new(companion_name(&variable.name))
+            });
+            variables.push(variable);
+            variables.extend(companion);
+        }
+        Self { variables }
+    }
+
+    /// Position of the variable that marks the censored values of another.
+    pub(crate) fn companion(&self, variable: usize) -> Option<usize> {
+        let spec = &self.variables[variable];
+        let next = self.variables.get(variable + 1).filter(|_| spec.has_companion())?;
+        (next.name == companion_name(&spec.name)).then_some(variable + 1)
     }
 
     /// The variables in order.
