@@ -35,6 +35,7 @@ mod table;
 mod targets;
 mod time_kind;
 mod trend;
+mod updater;
 mod variables;
 mod wire;
 
@@ -58,4 +59,5 @@ pub use references::Reference;
 pub use scale::{ScaleParams, TargetForm};
 pub use table::{PatientIx, SeriesTable, VariableIx};
 pub use time_kind::TimeKind;
+pub use updater::Updater;
 pub use variables::{Absent, Censored, Repair, Role, VariableSpec, VariableTable};
