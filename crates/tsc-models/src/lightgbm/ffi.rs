@@ -121,22 +121,29 @@ impl<'s> Dataset<'s> {
 
     /// Sets `label` or `weight`, one value per row.
     pub(super) fn set(&mut self, field: &'static str, values: &[f32]) -> Called<()> {
+        // SAFETY: the elements are f32.
+        unsafe { self.set_field(field, values, FLOAT32) }
+    }
+
+    /// Sets the raw score each row starts from.
+    pub(super) fn set_offset(&mut self, values: &[f64]) -> Called<()> {
+        // SAFETY: the elements are f64.
+        unsafe { self.set_field("init_score", values, FLOAT64) }
+    }
+
+    // SAFETY: `T` must be what `data_type` says.
+    unsafe fn set_field<T>(&mut self, field: &'static str, values: &[T], data_type: c_int) -> Called<()> {
         if values.len() != self.n_rows {
             return Err(ModelsError::Length { what: field, have: values.len(), need: self.n_rows });
         }
         let name = c_string(field)?;
         let length = c_length(values.len(), field)?;
-        // SAFETY: `values` holds `length` f32, which the call copies; the handle is live.
-        let status = unsafe {
-            sys::LGBM_DatasetSetField(
-                self.handle,
-                name.as_ptr(),
-                values.as_ptr().cast::<c_void>(),
-                length,
-                FLOAT32,
-            )
-        };
-        check(status, field)
+        let start = values.as_ptr().cast::<c_void>();
+        // SAFETY: `values` holds `length` elements of the type, which the call copies; the handle is live.
+        check(
+            unsafe { sys::LGBM_DatasetSetField(self.handle, name.as_ptr(), start, length, data_type) },
+            field,
+        )
     }
 }
 
@@ -152,6 +159,7 @@ impl Drop for Dataset<'_> {
 #[derive(Debug)]
 pub(super) struct Booster<'d> {
     handle: sys::BoosterHandle,
+    n_rows: usize,
     _datasets: PhantomData<&'d Dataset<'d>>,
 }
 
@@ -162,7 +170,7 @@ impl<'d> Booster<'d> {
         // SAFETY: the Dataset is live and outlives the booster by its lifetime.
         let status = unsafe { sys::LGBM_BoosterCreate(train.handle, params.as_ptr(), &raw mut handle) };
         check(status, "the parameters")?;
-        Ok(Self { handle, _datasets: PhantomData })
+        Ok(Self { handle, n_rows: train.n_rows, _datasets: PhantomData })
     }
 
     /// Adds rows that metrics are taken on; they must be binned like the training rows.
@@ -177,6 +185,35 @@ impl<'d> Booster<'d> {
         // SAFETY: the handle is live and `finished` is a place for one int.
         check(unsafe { sys::LGBM_BoosterUpdateOneIter(self.handle, &raw mut finished) }, "a round")?;
         Ok(finished != 0)
+    }
+
+    /// Puts the trees of a model text before its own.
+    pub(super) fn adopt(&mut self, text: &str) -> Called<()> {
+        let text = c_string(text)?;
+        let mut other = ptr::null_mut();
+        let mut rounds: c_int = 0;
+        // SAFETY: the text is NUL-terminated; the loaded booster is freed once, after its trees are copied.
+        unsafe {
+            let loaded = sys::LGBM_BoosterLoadModelFromString(text.as_ptr(), &raw mut rounds, &raw mut other);
+            check(loaded, "the model to go on from")?;
+            let merged = sys::LGBM_BoosterMerge(self.handle, other);
+            let result = check(merged, "the model to go on from");
+            sys::LGBM_BoosterFree(other);
+            result
+        }
+    }
+
+    /// Fits the leaf values anew; `leaves` tells the leaf of each training row in each tree, row by row.
+    pub(super) fn refit(&mut self, leaves: &[i32]) -> Called<()> {
+        let n_trees = self.rounds()? as usize;
+        if leaves.len() != self.n_rows * n_trees {
+            let need = self.n_rows * n_trees;
+            return Err(ModelsError::Length { what: "leaves", have: leaves.len(), need });
+        }
+        let (rows, columns) = (c_length(self.n_rows, "rows")?, c_length(n_trees, "trees")?);
+        // SAFETY: `leaves` holds rows x columns i32, one row per training row, and is only read; LightGBM
+        // checks each against the leaves of its tree.
+        check(unsafe { sys::LGBM_BoosterRefit(self.handle, leaves.as_ptr(), rows, columns) }, "the leaves")
     }
 
     /// Rounds that the model holds.
@@ -206,13 +243,12 @@ impl<'d> Booster<'d> {
         Ok(values)
     }
 
-    /// Text of the first `rounds` rounds; 0 means all.
-    pub(super) fn text(&self, rounds: u32) -> Called<String> {
-        let rounds = c_int::try_from(rounds).map_err(|_| refused("the text", "too many rounds"))?;
+    /// Text of all rounds.
+    pub(super) fn text(&self) -> Called<String> {
         let split = sys::C_API_FEATURE_IMPORTANCE_SPLIT as c_int;
         two_calls("the text", |room, length, buffer| {
             // SAFETY: the handle is live; at most `room` bytes are written to `buffer`.
-            unsafe { sys::LGBM_BoosterSaveModelToString(self.handle, 0, rounds, split, room, length, buffer) }
+            unsafe { sys::LGBM_BoosterSaveModelToString(self.handle, 0, 0, split, room, length, buffer) }
         })
     }
 }
@@ -252,14 +288,13 @@ pub(super) mod oracle {
         .unwrap()
     }
 
-    /// Predictions of a model text by LightGBM's own loader and predictor.
-    pub(crate) fn predict(text: &str, cells: &[f64], n_features: usize, raw: bool) -> Vec<f64> {
+    /// Predictions of a model text at a number of rounds (-1 = all) by LightGBM's own loader and predictor.
+    pub(crate) fn predict(text: &str, cells: &[f64], n_features: usize, at_round: i32) -> Vec<f64> {
         let _session = Session::start().unwrap();
         let (text, params) = (c_string(text).unwrap(), c_string("num_threads=1 verbosity=-1").unwrap());
         let rows = cells.len() / n_features;
         let mut out = vec![0.0; rows];
         let (mut handle, mut rounds, mut written) = (ptr::null_mut(), 0, 0_i64);
-        let kind = if raw { sys::C_API_PREDICT_RAW_SCORE } else { sys::C_API_PREDICT_NORMAL };
         // SAFETY: the matrix holds rows x n_features f64 and `out` one f64 per row, all live for the calls.
         unsafe {
             check(
@@ -274,9 +309,9 @@ pub(super) mod oracle {
                 c_length(rows, "rows").unwrap(),
                 c_length(n_features, "columns").unwrap(),
                 1,
-                kind as c_int,
+                sys::C_API_PREDICT_NORMAL as c_int,
                 0,
-                -1,
+                at_round,
                 params.as_ptr(),
                 &raw mut written,
                 out.as_mut_ptr(),
