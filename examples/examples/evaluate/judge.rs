@@ -9,7 +9,7 @@ use tsc_pipeline::core::{
 use tsc_pipeline::models::{Measure, NoiseValue, Paired, PerCluster, PerClusterParams, SegmentedRows, permuted_labels};
 use tsc_pipeline::prelude::*;
 use tsc_pipeline::series::FeatureMatrix;
-use tsc_pipeline::{Refit, regressor};
+use tsc_pipeline::regressor;
 
 /// Rows to train on and rows to judge on; targets in the form they are learnt in.
 pub(crate) struct Case<'a> {
@@ -147,7 +147,7 @@ fn permuted(
     let spec = FoldSpec {
         split: training.split,
         holdout: training.validation_fraction,
-        folds: training.folds.unwrap_or(if n <= 5000 { 5 } else { 1 }),
+        folds: training.folds_for(n),
         gap: training.gap,
         seed: config.random_state,
     };
@@ -163,7 +163,7 @@ fn permuted(
     };
     let heads = PerCluster::new(regressor(config)?, params)?;
     let (mut fitted, _) = heads.fit(&rows, case.train_targets, &Watch::NONE)?;
-    if split.by_time && training.refit != Refit::Never {
+    if training.refit {
         let all = folds(n, Some(groups), batch.times(), &FoldSpec { holdout: 0.0, ..spec })?;
         fitted = heads.refit(fitted, &SegmentedRows { folds: &all, ..rows }, case.train_targets, &Watch::NONE)?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use tsc_pipeline::core::{Millis, Split};
+use tsc_pipeline::core::Split;
 use tsc_pipeline::models::{Measure, Objective};
 use tsc_pipeline::series::{
     ColumnMap, FeatureMatrix, Featurizer, Format, Rows, ScaleParams, SeriesParams, SeriesTable, Source, TableSpec,
@@ -15,7 +15,7 @@ use tsc_pipeline::{PipelineConfig, SegmentParams};
 use super::judge::{Case, Judged, judge};
 use super::table::{Clock, Line, Metric};
 
-const DAY: u64 = 86_400_000;
+const WEEK: i64 = 7 * 86_400_000;
 
 /// A forecast of one variable of a panel.
 struct Panel<'a> {
@@ -56,7 +56,7 @@ fn file(folder: &Path, ending: &str) -> Result<PathBuf> {
     found.into_iter().next().with_context(|| format!("no {ending} in {}", folder.display()))
 }
 
-fn config(gap_days: u64) -> PipelineConfig {
+fn config() -> PipelineConfig {
     let mut config = PipelineConfig {
         segments: SegmentParams { auto_size: true, ..SegmentParams::default() },
         ..PipelineConfig::default()
@@ -64,7 +64,6 @@ fn config(gap_days: u64) -> PipelineConfig {
     config.training.split = Split::Time;
     // Several expanding windows need more periods than some of these panels have.
     config.training.folds = Some(1);
-    config.training.gap = Millis(gap_days * DAY);
     config.intervals.levels = vec![0.8];
     config
 }
@@ -76,13 +75,13 @@ pub(crate) fn hospital(folder: &Path) -> Result<Vec<Line>> {
     let spec = TableSpec { columns: ColumnMap { time: "month".into(), ..spec.columns.clone() }, ..spec };
     let table = SeriesTable::read(Source::Path(&file(folder, ".csv")?), &spec)?;
     let params = SeriesParams {
-        rows: Rows::Panel { from: 24, every: 2 },
+        rows: Rows::Panel { from: 24, every: 3 },
         target: Some(TargetSpec::Forecast { variable: "value".into() }),
         scale: ScaleParams { form: TargetForm::SmoothedDifference, ..ScaleParams::default() },
         cluster_columns: ["season_index", "trend24", "roll12_std"].map(|f| format!("value.{f}")).to_vec(),
         ..SeriesParams::monthly()
     };
-    let mut config = config(366);
+    let mut config = config();
     config.lgb_timeseries_params.objective = Some(Objective::RegressionL1);
     let panel = Panel { table: &table, params, config };
     let months = months(&table);
@@ -164,13 +163,12 @@ pub(crate) fn hhs(folder: &Path) -> Result<Vec<Line>> {
             horizon: vec![1, 2, 3, 4],
             ..SeriesParams::weekly()
         };
-        let panel = Panel { table: &table, params, config: config(28) };
+        let panel = Panel { table: &table, params, config: config() };
         let origin = start + (end - start) / 10 * 7;
         let later = |rows: &FeatureMatrix, row: usize| rows.times()[row].0 >= origin;
         let (test, judged) = panel.judge(origin, &later)?;
-        let week = 7 * DAY as i64;
         for ahead in 1..=4 {
-            let is_ahead = |row: usize| (test.known_at()[row].0 - test.times()[row].0) / week == ahead;
+            let is_ahead = |row: usize| (test.known_at()[row].0 - test.times()[row].0) / WEEK == ahead;
             let judged = judged.select(&is_ahead);
             let name = format!("{target}, {ahead} week{} ahead", if ahead == 1 { "" } else { "s" });
             lines.push(Line::of("hhs", &name, Metric::Error(Measure::Rmse), &judged, clock.seconds()));
@@ -203,7 +201,7 @@ pub(crate) fn nhs(folder: &Path) -> Result<Vec<Line>> {
             horizon: vec![1],
             ..SeriesParams::monthly()
         };
-        let panel = Panel { table: &table, params, config: config(31) };
+        let panel = Panel { table: &table, params, config: config() };
         let Some(index) = table.variable(variable) else { continue };
         let months = table.series(tsc_pipeline::series::PatientIx(0), index).0.to_vec();
         let origin = months[months.len() - 6];
