@@ -43,7 +43,7 @@ mod training {
     use std::ops::ControlFlow;
 
     use serde::Deserialize;
-    use tsc_core::{FitWarning, FittedRegressorExt, Loss, RegressorExt, StopReason};
+    use tsc_core::{FitWarning, FittedRegressor, FittedRegressorExt, Loss, RegressorExt, StopReason};
 
     use super::super::ffi::oracle;
     use super::*;

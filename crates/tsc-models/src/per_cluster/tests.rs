@@ -416,7 +416,10 @@ fn models_of_several_files_get_a_folder() {
     let mut files = MemoryArtifacts::new();
     fitted.save(&mut files).unwrap();
     let names: Vec<&str> = files.files().keys().map(String::as_str).collect();
-    assert_eq!(names[..3], ["cluster-0000-0/about.txt", "cluster-0000-0/value.bin", "cluster-0000-1/about.txt"]);
+    assert_eq!(
+        names[..3],
+        ["cluster-0000-0/about.txt", "cluster-0000-0/value.bin", "cluster-0000-1/about.txt"]
+    );
     let again = FittedPerCluster::restore(&mean, &files).unwrap();
     let x = cohort.rows().x;
     assert_eq!(
