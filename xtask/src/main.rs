@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod eval;
 mod exit;
 mod flags;
 mod json;
@@ -50,7 +51,7 @@ fn run(flags: Xtask) -> Result<()> {
             Ok(())
         }
         XtaskCmd::Bench(it) => bench::run(&bench::Options { area: it.peers, case: it.case, json: it.json }),
-        XtaskCmd::Eval(it) => Err(absent("evaluation task", &it.name)),
+        XtaskCmd::Eval(it) => eval::run(&it.name, it.data, it.json),
     }
 }
 

@@ -32,6 +32,7 @@ mod rows;
 mod scale;
 mod shape;
 pub mod simulate;
+mod smooth;
 mod stats;
 mod table;
 mod targets;

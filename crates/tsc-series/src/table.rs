@@ -233,6 +233,32 @@ impl SeriesTable {
         chosen
     }
 
+    /// The values before a time (milliseconds, as the table counts them) of all patients: what was known then.
+    ///
+    /// Static values and outcomes stay, also of a patient without an earlier value, and so does the quality report.
+    #[must_use]
+    pub fn before(&self, time: i64) -> SeriesTable {
+        let mut known = SeriesTable {
+            time_kind: self.time_kind,
+            variables: self.variables.clone(),
+            patients: self.patients.clone(),
+            groups: self.groups.clone(),
+            offsets: vec![0],
+            times: Vec::new(),
+            values: Vec::new(),
+            fixed: self.fixed.clone(),
+            quality: self.quality.clone(),
+        };
+        for cell in self.offsets.windows(2) {
+            let (times, values) = (&self.times[cell[0]..cell[1]], &self.values[cell[0]..cell[1]]);
+            let end = times.partition_point(|&at| at < time);
+            known.times.extend_from_slice(&times[..end]);
+            known.values.extend_from_slice(&values[..end]);
+            known.offsets.push(known.values.len());
+        }
+        known
+    }
+
     /// What was read, rejected and changed.
     #[must_use]
     pub fn quality(&self) -> &QualityReport {
