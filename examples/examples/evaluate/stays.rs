@@ -166,8 +166,9 @@ fn by_stay(table: &SeriesTable, params: &SeriesParams, head: &Head, config: &Pip
         let case = Case { train: &train, train_targets: &targets, test: &test };
         let mut judged = judge(&config, &case, scaled(&test, head.log))?;
         let known: Vec<f64> = targets.iter().copied().filter(|y| y.is_finite()).collect();
-        let mean = known.iter().sum::<f64>() / known.len() as f64;
-        judged.naive.push(("mean".into(), vec![mean; judged.truth.len()]));
+        // One value for everybody ranks nobody; folds of unlike means would rank by fold.
+        let mean = if head.metric == Metric::Ranking { 0.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
+        judged.naive.push(("one value for all".into(), vec![mean; judged.truth.len()]));
         all.extend(judged);
     }
     Ok(Line::of(head.task, head.target, head.metric, &all, clock.seconds()))
