@@ -552,7 +552,12 @@ fn intervals_hold_their_share_of_held_out_rows_or_are_not_there() {
 /// The value report sets the served beside one global model, shuffled segments and plain forecasts.
 #[test]
 fn the_value_report_compares_with_plainer_ways() {
-    let cohort = levels(80, 4);
+    let mut cohort = cohort(80, 4);
+    for row in 0..cohort.y.len() {
+        // A patient has one segment, so that shuffling patients changes it.
+        let cluster = (row / 6 % 3) as u32;
+        (cohort.labels[row], cohort.y[row]) = (Label::of(ClusterId(cluster)), f64::from(cluster));
+    }
     let plain: Vec<f64> = cohort.y.iter().map(|y| y + 0.5).collect();
     let unknown = vec![f64::NAN; plain.len()];
     let references =
