@@ -52,6 +52,8 @@ def score_case(name, booster, x, num_iteration=None):
         "predicted": loaded.predict(x, num_threads=1).tolist(),
         "split": loaded.feature_importance("split").tolist(),
         "gain": loaded.feature_importance("gain").tolist(),
+        "contributions": loaded.predict(x[:12], pred_contrib=True, num_threads=1).ravel().tolist(),
+        "leaves": loaded.predict(x[:12], pred_leaf=True, num_threads=1).astype(int).ravel().tolist(),
     })
 
 
@@ -150,6 +152,24 @@ def training():
         })
 
 
+def continued():
+    rows = json.loads((OUT / "training_rows.json").read_text())
+    x, y, w = (np.array(rows[key]) for key in ["x", "y", "weights"])
+    x = x.reshape(-1, rows["n_features"])
+    old, new = slice(0, 180), slice(120, 300)
+    params = {**BASE, **SEED_TIME_SERIES, "min_data_in_leaf": 5, "num_leaves": 7}
+
+    def dataset(part, weighted=False):
+        return lgb.Dataset(x[part], y[part], weight=w[part] if weighted else None)
+
+    first = lgb.train(params, dataset(old), 6, keep_training_booster=True)
+    (OUT / "warm_first.txt").write_text(first.model_to_string())
+    more = lgb.train(params, dataset(new, True), 4, init_model=first, keep_training_booster=True)
+    (OUT / "warm_continued.txt").write_text(more.model_to_string())
+    refitted = first.refit(x[new], y[new], decay_rate=0.7, weight=w[new])
+    (OUT / "warm_refitted.txt").write_text(refitted.model_to_string())
+
+
 def linear():
     rng = np.random.default_rng(3)
     x = rng.normal(size=(60, 5)) * [1, 10, 0.1, 3, 1] + [0, 5, -2, 0, 1]
@@ -175,6 +195,7 @@ if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     scoring()
     training()
+    continued()
     linear()
     write("versions.json", {
         "generator": "tests/golden/generate_models.py", "lightgbm": lgb.__version__, "scikit-learn": sklearn.__version__,

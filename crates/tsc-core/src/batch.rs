@@ -1,6 +1,16 @@
 use crate::features::input;
 use crate::{Features, GroupId, ResourceTargets, Result, RowId, Schema, Timestamp};
 
+/// A plain forecast of the target that models must beat, such as the last value; one value per row, NaN where
+/// there is none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reference<'a> {
+    /// Name in reports, such as `last value`.
+    pub name: &'a str,
+    /// In the target's unit.
+    pub values: &'a [f64],
+}
+
 /// What is fitted on or scored in one call: rows, and whatever is known about them.
 ///
 /// Every column has one entry per row. Targets may be NaN where they are not known: such rows are
@@ -27,6 +37,7 @@ pub struct Batch<'a> {
     ids: Option<&'a [RowId]>,
     groups: Option<&'a [GroupId]>,
     times: Option<&'a [Timestamp]>,
+    references: Vec<Reference<'a>>,
     batch_id: Option<String>,
     at: Option<Timestamp>,
 }
@@ -64,6 +75,7 @@ impl<'a> Batch<'a> {
             ids: None,
             groups: None,
             times: None,
+            references: Vec::new(),
             batch_id: None,
             at: None,
         }
@@ -139,6 +151,19 @@ impl<'a> Batch<'a> {
     pub fn with_times(mut self, times: &'a [Timestamp]) -> Result<Self> {
         self.check_length("times", times.len())?;
         self.times = Some(times);
+        Ok(self)
+    }
+
+    /// Plain forecasts of the target, which a fit reports beside its models.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` if a forecast's length is not the number of rows.
+    pub fn with_references(mut self, references: Vec<Reference<'a>>) -> Result<Self> {
+        for reference in &references {
+            self.check_length(reference.name, reference.values.len())?;
+        }
+        self.references = references;
         Ok(self)
     }
 
@@ -224,6 +249,12 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn times(&self) -> Option<&'a [Timestamp]> {
         self.times
+    }
+
+    /// Plain forecasts of the target.
+    #[must_use]
+    pub fn references(&self) -> &[Reference<'a>] {
+        &self.references
     }
 
     /// Key by which a repeated delivery is recognised.

@@ -28,7 +28,7 @@ pub use artifact::{
     ArtifactKind, ArtifactSink, ArtifactSource, Load, MemoryArtifacts, Prefixed, Save, StoredKind,
     check_path, damaged, restore,
 };
-pub use batch::Batch;
+pub use batch::{Batch, Reference};
 pub use clusterer::{BoxClusterer, Clusterer, ClustererExt, FittedClusterer, FittedClustererExt};
 pub use error::{Error, ErrorKind, Stage, Violation, all_valid};
 pub use event::{Degradation, Degraded, Event, Observer};

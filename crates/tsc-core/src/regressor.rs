@@ -31,8 +31,12 @@ pub struct TrainingSet<'a> {
     pub y: Targets<'a>,
     /// One weight per sample, all positive.
     pub weights: Option<&'a [f64]>,
+    /// The raw score each sample starts from; the fitted model predicts what has to be added to it.
+    pub offset: Option<&'a [f64]>,
     /// Early stopping watches these samples, never `x`.
     pub tuning: Option<(Features<'a>, Targets<'a>)>,
+    /// The raw scores the tuning samples start from; given with both `tuning` and `offset`, or not at all.
+    pub tuning_offset: Option<&'a [f64]>,
     /// What is minimised.
     pub loss: Loss,
     /// A fixed number of rounds, without early stopping.
@@ -47,12 +51,23 @@ impl<'a> TrainingSet<'a> {
     /// `InvalidData` if the lengths differ.
     pub fn new(x: Features<'a>, y: Targets<'a>) -> Result<Self> {
         check_lengths(x, y)?;
-        Ok(Self { x, y, weights: None, tuning: None, loss: Loss::Configured, rounds: None })
+        Ok(Self {
+            x,
+            y,
+            weights: None,
+            offset: None,
+            tuning: None,
+            tuning_offset: None,
+            loss: Loss::Configured,
+            rounds: None,
+        })
     }
 
     fn is_plain(&self) -> bool {
         self.weights.is_none()
+            && self.offset.is_none()
             && self.tuning.is_none()
+            && self.tuning_offset.is_none()
             && self.loss == Loss::Configured
             && self.rounds.is_none()
     }
@@ -142,9 +157,9 @@ pub enum FitWarning {
 /// What a fit gives.
 #[derive(Clone, Debug)]
 pub struct FitOutcome<F> {
-    /// The fitted model, cut at the best round.
+    /// The fitted model at every round it trained; [`FittedRegressor::cut`] at `best_round` gives the best.
     pub model: F,
-    /// Rounds kept; 0 for models without rounds.
+    /// Round with the best value on the tuning samples, else the last one; 0 for models without rounds.
     pub best_round: u32,
     /// Curves on the tuning samples; empty without them.
     pub history: Vec<Curve>,
@@ -193,6 +208,8 @@ impl fmt::Debug for Watch<'_> {
 pub struct Capabilities {
     /// Sample weights.
     pub weights: bool,
+    /// A raw score per sample to start from.
+    pub offset: bool,
     /// Early stopping on tuning samples.
     pub early_stopping: bool,
     /// Quantile loss.
@@ -226,7 +243,7 @@ pub trait Regressor: fmt::Debug + Send + Sync {
     /// `InvalidData` if the lengths differ, `Training` if the backend cannot fit.
     fn fit(&self, x: Features<'_>, y: Targets<'_>) -> Result<Self::Fitted>;
 
-    /// Fits with weights, tuning samples, another loss or fixed rounds, as far as the backend can.
+    /// Fits with weights, offsets, tuning samples, another loss or fixed rounds, as far as the backend can.
     ///
     /// The default serves the plain case.
     ///
@@ -235,7 +252,7 @@ pub trait Regressor: fmt::Debug + Send + Sync {
     /// As `fit`; `InvalidConfig` naming what the backend lacks.
     fn fit_set(&self, set: &TrainingSet<'_>, _watch: &Watch<'_>) -> Result<FitOutcome<Self::Fitted>> {
         if !set.is_plain() {
-            return Err(lacks(self, "weights, tuning samples, quantile loss or fixed rounds"));
+            return Err(lacks(self, "weights, offsets, tuning samples, quantile loss or fixed rounds"));
         }
         let model = self.fit(set.x, set.y)?;
         Ok(FitOutcome { model, best_round: 0, history: Vec::new(), warnings: Vec::new() })
@@ -275,6 +292,12 @@ pub trait FittedRegressor: Save + fmt::Debug + Send + Sync {
     /// If `out.len() != x.n_samples()`.
     fn predict_into(&self, x: Features<'_>, out: &mut [f64]) -> Result<()>;
 
+    /// Keeps the first `rounds` rounds, at least one; a model of fewer rounds, or of none, stays as it is.
+    ///
+    /// A fit that stopped early can so be scored at any round it trained, without a second fit. Whatever
+    /// promises early stopping implements it.
+    fn cut(&mut self, _rounds: u32) {}
+
     /// Importance of each feature, where the backend knows it.
     fn feature_importance(&self) -> Option<Importance<'_>> {
         None
@@ -311,6 +334,10 @@ impl FittedRegressor for Box<dyn FittedRegressor> {
 
     fn predict_into(&self, x: Features<'_>, out: &mut [f64]) -> Result<()> {
         (**self).predict_into(x, out)
+    }
+
+    fn cut(&mut self, rounds: u32) {
+        (**self).cut(rounds);
     }
 
     fn feature_importance(&self) -> Option<Importance<'_>> {

@@ -20,3 +20,11 @@ pub(crate) fn trees(text: &str) -> &str {
     let end = text.find("end of trees").expect("a model text");
     &text[start..end]
 }
+
+#[cfg(feature = "lightgbm")]
+/// The list of features by their splits.
+pub(crate) fn importances(text: &str) -> &str {
+    let start = text.find("feature_importances:").expect("a model text");
+    let end = text.find("parameters:").expect("a model text");
+    &text[start..end]
+}

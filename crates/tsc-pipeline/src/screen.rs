@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use tsc_core::{
-    Batch, Error, ErrorKind, Features, GroupId, ResourceTargets, Result, RowId, Stage, Timestamp,
+    Batch, Error, ErrorKind, Features, GroupId, Reference, ResourceTargets, Result, RowId, Stage, Timestamp,
 };
 
 use crate::config::OnInvalid;
@@ -59,6 +59,7 @@ pub(crate) struct Columns<'a> {
     pub(crate) groups: Option<Cow<'a, [GroupId]>>,
     pub(crate) ids: Option<Cow<'a, [RowId]>>,
     pub(crate) times: Option<Cow<'a, [Timestamp]>>,
+    pub(crate) references: Vec<(&'a str, Cow<'a, [f64]>)>,
 }
 
 impl<'a> Columns<'a> {
@@ -74,6 +75,7 @@ impl<'a> Columns<'a> {
             groups: batch.groups().map(|column| screened.pick(column)),
             ids: batch.ids().map(|column| screened.pick(column)),
             times: batch.times().map(|column| screened.pick(column)),
+            references: batch.references().iter().map(|r| (r.name, screened.pick(r.values))).collect(),
         }
     }
 
@@ -100,7 +102,8 @@ impl<'a> Columns<'a> {
         if let Some(times) = &self.times {
             batch = batch.with_times(times)?;
         }
-        Ok(batch)
+        let references = self.references.iter().map(|(name, values)| Reference { name, values }).collect();
+        batch.with_references(references)
     }
 }
 

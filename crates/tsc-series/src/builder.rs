@@ -6,6 +6,7 @@ use crate::clean::{Cleaned, clean};
 use crate::error::SeriesError;
 use crate::quality::{Counts, Coverage, QualityReport, Reason, Tally, median};
 use crate::table::SeriesTable;
+use crate::time_kind::TimeKind;
 use crate::variables::{Role, VariableTable};
 
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,7 @@ struct Row {
 #[must_use]
 #[derive(Clone)]
 pub struct SeriesTableBuilder {
+    time_kind: TimeKind,
     variables: VariableTable,
     lookup: BTreeMap<String, u32>,
     patients: Vec<String>,
@@ -42,9 +44,16 @@ impl std::fmt::Debug for SeriesTableBuilder {
 
 impl SeriesTableBuilder {
     pub(crate) fn new(variables: VariableTable) -> Self {
+        let variables = variables.with_companions();
         let numbers = 0u32..;
-        let lookup = variables.as_slice().iter().map(|v| v.name.clone()).zip(numbers).collect();
+        let mut lookup: BTreeMap<String, u32> =
+            variables.as_slice().iter().map(|v| v.name.clone()).zip(numbers).collect();
+        // Companions are derived, never read.
+        for companion in (0..variables.len()).filter_map(|variable| variables.companion(variable)) {
+            lookup.remove(&variables.as_slice()[companion].name);
+        }
         Self {
+            time_kind: TimeKind::default(),
             variables,
             lookup,
             patients: Vec::new(),
@@ -59,7 +68,12 @@ impl SeriesTableBuilder {
         }
     }
 
-    /// Adds a value measured `time_ms` after admission, in the variable's unit.
+    /// Says what the times count from; without it they count from admission.
+    pub fn with_times(self, time_kind: TimeKind) -> Self {
+        Self { time_kind, ..self }
+    }
+
+    /// Adds a value measured at `time_ms`, in the variable's unit.
     ///
     /// The variable's role decides where it goes: a series, a static value (`time_ms` does not matter, except
     /// that a `StaticAndDynamic` variable is static at 0 only), or an outcome. What cannot be used is counted.
@@ -106,7 +120,7 @@ impl SeriesTableBuilder {
         let known = self.lookup.get(variable).copied();
         let role = known.map(|v| self.variables.as_slice()[v as usize].role);
         let number = self.rows.read + self.outcome_cells.read + 1;
-        let tally = if role == Some(Role::Outcome) { &mut self.outcome_cells } else { &mut self.rows };
+        let tally = if role.is_some_and(Role::is_outcome) { &mut self.outcome_cells } else { &mut self.rows };
         tally.read += 1;
         let fault = match (known, role) {
             _ if patient.is_empty() => Some(Reason::NoPatient),
@@ -126,7 +140,7 @@ impl SeriesTableBuilder {
         let time = time.unwrap_or(0);
         let row = Row { patient: self.patient(patient), variable: known, time, value, number };
         match role {
-            Role::Dynamic => self.dynamic.push(row),
+            Role::Dynamic | Role::OutcomeSeries => self.dynamic.push(row),
             Role::StaticAndDynamic if time != 0 => self.dynamic.push(row),
             Role::StaticAndDynamic | Role::Static => self.fixed.push(row),
             Role::Outcome => self.outcomes.push(row),
@@ -172,12 +186,17 @@ impl SeriesTableBuilder {
         drop(std::mem::take(&mut self.dynamic));
         let mut columns = Columns::with_capacity(cells, sorted.len());
         for cell in 0..cells {
-            cleaner.keep_last(&sorted[starts[cell]..starts[cell + 1]], &mut self.rows, &mut columns);
-            columns.offsets.push(columns.values.len());
+            let variable = cell % self.variables.len();
+            let is_outcome = self.variables.as_slice()[variable].role.is_outcome();
+            let tally = if is_outcome { &mut self.outcome_cells } else { &mut self.rows };
+            columns.begin();
+            cleaner.keep_last(&sorted[starts[cell]..starts[cell + 1]], tally, &mut columns);
         }
+        columns.offsets.push(columns.values.len());
         let (counts, conflicts) = (cleaner.counts, cleaner.conflicts);
 
         let mut table = SeriesTable {
+            time_kind: self.time_kind,
             variables: self.variables,
             patients: self.patients,
             offsets: columns.offsets,
@@ -201,13 +220,25 @@ struct Columns {
     offsets: Vec<usize>,
     times: Vec<i64>,
     values: Vec<f64>,
+    /// Times of the present series at which a value is censored: the next series, if that is its companion.
+    censored: Vec<i64>,
 }
 
 impl Columns {
     fn with_capacity(cells: usize, values: usize) -> Self {
-        let mut offsets = Vec::with_capacity(cells + 1);
-        offsets.push(0);
-        Self { offsets, times: Vec::with_capacity(values), values: Vec::with_capacity(values) }
+        Self {
+            offsets: Vec::with_capacity(cells + 1),
+            times: Vec::with_capacity(values),
+            values: Vec::with_capacity(values),
+            censored: Vec::new(),
+        }
+    }
+
+    fn begin(&mut self) {
+        self.offsets.push(self.values.len());
+        // A companion stands right behind its variable.
+        self.values.resize(self.values.len() + self.censored.len(), 1.0);
+        self.times.append(&mut self.censored);
     }
 }
 
@@ -241,20 +272,19 @@ struct Cleaner<'a> {
 }
 
 impl Cleaner<'_> {
-    fn clean(&mut self, row: &Row, tally: &mut Tally) -> Option<f64> {
+    /// The value, and whether it is a stand-in; counts what is changed or rejected.
+    fn clean(&mut self, row: &Row, tally: &mut Tally) -> Option<(f64, bool)> {
         let spec = &self.variables.as_slice()[row.variable as usize];
-        match clean(row.value, spec) {
-            Cleaned::Kept(value) => Some(value),
-            Cleaned::Clamped(value) => {
-                self.counts.add(Reason::Clamped, &spec.name, row.number);
-                Some(value)
-            }
-            Cleaned::Rejected(reason) => {
-                tally.rejected += 1;
-                self.counts.add(reason, &spec.name, row.number);
-                None
-            }
-        }
+        let (reason, kept) = match clean(row.value, spec) {
+            Cleaned::Kept(value) => return Some((value, false)),
+            Cleaned::Clamped(value) => (Reason::Clamped, Some((value, false))),
+            Cleaned::Censored(value) if spec.has_companion() => (Reason::Censored, Some((value, true))),
+            Cleaned::Censored(_) => (Reason::Censored, None),
+            Cleaned::Rejected(reason) => (reason, None),
+        };
+        self.counts.add(reason, &spec.name, row.number);
+        tally.rejected += u64::from(kept.is_none());
+        kept
     }
 
     fn repeat(&mut self, row: &Row, tally: &mut Tally) {
@@ -275,7 +305,7 @@ impl Cleaner<'_> {
             if numbers().zip(numbers().skip(1)).any(|(a, b)| a != b) {
                 self.conflict(same_time[0].variable);
             }
-            let mut kept: Option<(&Row, f64)> = None;
+            let mut kept: Option<(&Row, (f64, bool))> = None;
             for row in same_time {
                 if let Some(value) = self.clean(row, tally)
                     && let Some((superseded, _)) = kept.replace((row, value))
@@ -283,10 +313,13 @@ impl Cleaner<'_> {
                     self.repeat(superseded, tally);
                 }
             }
-            if let Some((row, value)) = kept {
+            if let Some((row, (value, is_censored))) = kept {
                 tally.used += 1;
                 columns.times.push(row.time);
                 columns.values.push(value);
+                if is_censored {
+                    columns.censored.push(row.time);
+                }
             }
         }
     }
@@ -296,7 +329,7 @@ impl Cleaner<'_> {
         let mut conflicting = std::collections::BTreeSet::new();
         for row in rows {
             let cell = row.patient as usize * self.variables.len() + row.variable as usize;
-            let Some(value) = self.clean(row, tally) else { continue };
+            let Some((value, _)) = self.clean(row, tally) else { continue };
             if fixed[cell].is_nan() {
                 fixed[cell] = value;
                 tally.used += 1;
@@ -312,7 +345,11 @@ impl Cleaner<'_> {
 
 fn describe(table: &mut SeriesTable) {
     let (patients, width) = (table.patients.len(), table.variables.len());
-    let is_measured = |patient: &usize| table.offsets[patient * width] < table.offsets[(patient + 1) * width];
+    let roles: Vec<Role> = table.variables.as_slice().iter().map(|v| v.role).collect();
+    let is_measured = |patient: &usize| {
+        let ends = &table.offsets[patient * width..=(patient + 1) * width];
+        ends.windows(2).zip(&roles).any(|(ends, role)| role.is_dynamic() && ends[0] < ends[1])
+    };
     let without = (0..patients).filter(|patient| !is_measured(patient)).count();
     let mut coverage = Vec::with_capacity(width);
     let mut values = Vec::new();

@@ -8,6 +8,8 @@ use crate::variables::VariableSpec;
 pub(crate) enum Cleaned {
     Kept(f64),
     Clamped(f64),
+    /// The stand-in of a value that only says "a few".
+    Censored(f64),
     Rejected(Reason),
 }
 
@@ -17,6 +19,11 @@ pub(crate) fn clean(value: f64, spec: &VariableSpec) -> Cleaned {
     }
     if spec.sentinels.contains(&value) {
         return Cleaned::Rejected(Reason::Sentinel);
+    }
+    if let Some(censored) = spec.censored
+        && censored.sentinel == value
+    {
+        return Cleaned::Censored(censored.value);
     }
     if let Some([low, high]) = spec.outlier
         && !(low..=high).contains(&value)

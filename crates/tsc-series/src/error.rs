@@ -71,6 +71,10 @@ pub(crate) enum SeriesError {
     UnknownName { role: &'static str, name: String, key: String },
     #[error("variable {name} is in {found}, the featurizer was fitted on {fitted}")]
     UnitMismatch { name: String, found: String, fitted: String },
+    #[error("{reason}")]
+    Times { reason: String },
+    #[error("none of the {patients} patients is observed long enough for a row: {rows}")]
+    NoRow { patients: usize, rows: String },
     #[error("no feature varies over the {patients} training patients")]
     NoFeature { patients: usize },
     #[error("cluster_columns [{globs}] match none of the {features} features")]
@@ -117,6 +121,14 @@ impl SeriesError {
             ),
             Self::UnitMismatch { .. } => {
                 (InvalidData, "TSC-DAT-114", "convert the values to the unit of the training data")
+            }
+            Self::Times { .. } => (
+                InvalidData,
+                "TSC-DAT-130",
+                "check `input.time`, `series.rows` and `series.grid`: they say what the times count from",
+            ),
+            Self::NoRow { .. } => {
+                (InvalidData, "TSC-DAT-131", "lower `from` of `series.rows`, or pass longer series")
             }
             Self::NoFeature { .. } => {
                 (InvalidData, "TSC-DAT-115", "fit on patients with differing measurements")

@@ -1,14 +1,20 @@
 use std::sync::Arc;
 
-use tsc_core::{GroupId, Millis, Result, RowId, Schema, Stage, all_valid};
+use rayon::prelude::*;
+use tsc_core::{GroupId, Millis, Result, RowId, Schema, Stage, Timestamp, all_valid};
 
-use crate::columns::{ColumnSource, Content, candidates, cells};
+use crate::cells;
+use crate::columns::{ColumnSource, Content, candidates};
 use crate::error::SeriesError;
+use crate::inputs::Inputs;
 use crate::matrix::FeatureMatrix;
-use crate::params::SeriesParams;
+use crate::params::{Rows, SeriesParams, TargetSpec};
 use crate::quality::{DropReason, DroppedColumn, Imputed, median};
-use crate::table::{PatientIx, SeriesTable, VariableIx};
+use crate::rows::{self, Row};
+use crate::scale::{ScaleParams, TargetForm};
+use crate::table::{PatientIx, SeriesTable};
 use crate::targets;
+use crate::time_kind::TimeKind;
 use crate::variables::VariableTable;
 
 /// Turns series into features: the description, before it has seen training patients.
@@ -28,30 +34,29 @@ impl Featurizer {
         Ok(Self { params })
     }
 
-    /// Learns medians and columns from training patients; pass no others.
+    /// Learns medians, columns and scales from training patients; pass no others.
     ///
     /// A column without any value, or with one value throughout, is dropped and listed. Cost is one pass over
-    /// the values before the cut; one thread; the result does not depend on the order of the patients.
+    /// the values before each row; the result depends neither on the order of the patients nor on threads.
     ///
     /// # Errors
     ///
     /// `InvalidConfig` if the table lacks a variable that target or resources name, or no feature matches
-    /// `cluster_columns`; `InvalidData` if the table is empty or no feature varies.
+    /// `cluster_columns`; `InvalidData` if the table is empty, its times are not of the kind that the rows need,
+    /// no patient gives a row, or no feature varies.
     pub fn fit(&self, table: &SeriesTable) -> Result<FittedFeaturizer> {
         let variables = table.variables();
         targets::check(&self.params, variables)?;
-        let columns = candidates(variables, &self.params);
-        let known: Vec<_> = (0..variables.len()).map(|v| Some(VariableIx(v))).collect();
-        let at = row_time(&self.params);
-        let n = table.n_patients();
-        let mut matrix = Vec::with_capacity(n * columns.len());
-        for patient in (0..n).map(PatientIx) {
-            cells(&columns, variables, table, &known, at, (patient, &mut matrix));
-        }
+        let inputs = Inputs::new(&self.params, variables, table)?;
+        let rows = rows::rows(&inputs)?;
+        let n_rows = some_rows(&inputs, &rows)?;
+        let floors = floors(&inputs, &rows);
+        let columns = candidates(&inputs);
+        let matrix = matrix(&inputs, &columns, &floors, &rows);
 
         let mut fitted = Vec::new();
         let mut dropped = Vec::new();
-        let mut values = Vec::with_capacity(n);
+        let mut values = Vec::with_capacity(n_rows);
         for (position, &source) in columns.iter().enumerate() {
             values.clear();
             let column = matrix.iter().skip(position).step_by(columns.len());
@@ -63,7 +68,15 @@ impl Featurizer {
             }
         }
         let dropped = whole_variables(dropped, &fitted, variables);
-        FittedFeaturizer::new(self.params.clone(), variables.clone(), fitted, dropped, n)
+        let stored = Stored {
+            params: self.params.clone(),
+            variables: variables.clone(),
+            columns: fitted,
+            dropped,
+            floors,
+            n_training_patients: table.n_patients(),
+        };
+        FittedFeaturizer::new(stored)
     }
 
     /// The settings.
@@ -82,8 +95,10 @@ fn whole_variables(
     let mut listed = Vec::new();
     for of_variable in dropped.chunk_by(|a, b| a.0.variable == b.0.variable) {
         let variable = of_variable[0].0.variable;
-        let spec = &variables.as_slice()[variable];
-        if spec.role.is_dynamic() && !kept.iter().any(|column| column.source.variable == variable) {
+        let spec = variable.map(|v| &variables.as_slice()[v]).filter(|spec| spec.role.is_dynamic());
+        if let Some(spec) = spec
+            && !kept.iter().any(|column| column.source.variable == variable)
+        {
             // A count of 0 throughout is constant, but then there is no value.
             let is_empty = of_variable.iter().any(|(_, reason)| *reason == DropReason::Empty);
             let reason = if is_empty { DropReason::Empty } else { DropReason::Constant };
@@ -119,8 +134,52 @@ fn learn(source: ColumnSource, values: &mut [f64], missing_ratio: [f64; 2]) -> L
     Learnt::Fill(fill)
 }
 
-fn row_time(params: &SeriesParams) -> i64 {
-    i64::try_from(params.cut().0).expect("SeriesParams::check keeps the cut within i64")
+/// Number of rows, at least 1.
+fn some_rows(inputs: &Inputs<'_>, rows: &[Vec<Row>]) -> Result<usize> {
+    match rows.iter().map(Vec::len).sum() {
+        0 => {
+            let rows = format!("{:?}", inputs.params.rows);
+            Err(SeriesError::NoRow { patients: inputs.table.n_patients(), rows }.into())
+        }
+        n_rows => Ok(n_rows),
+    }
+}
+
+/// Smallest scale of each variable, in its unit: see [`crate::ScaleParams`].
+fn floors(inputs: &Inputs<'_>, rows: &[Vec<Row>]) -> Vec<f64> {
+    let ScaleParams { form, window, floor } = inputs.params.scale;
+    let of_variable = |variable: usize| {
+        if form == TargetForm::Level || !inputs.variables.as_slice()[variable].role.is_dynamic() {
+            return 0.0;
+        }
+        let mut scales = Vec::new();
+        for (patient, rows) in rows.iter().enumerate().map(|(p, rows)| (PatientIx(p), rows)) {
+            let Some(periods) = inputs.periods(patient) else { continue };
+            let panel = inputs.panel(patient, variable, periods);
+            let of_rows = rows.iter().map(|row| panel.recent_mean(row.end(panel.first), window));
+            scales.extend(of_rows.filter(|scale| *scale > 0.0));
+        }
+        // Where nothing is above zero, nothing is scaled.
+        median(&mut scales).map_or(1.0, |scale| scale * floor)
+    };
+    (0..inputs.variables.len()).map(of_variable).collect()
+}
+
+/// Cells of all rows, row-major, NaN where missing. Patients in parallel, each into its own part.
+fn matrix(inputs: &Inputs<'_>, columns: &[ColumnSource], floors: &[f64], rows: &[Vec<Row>]) -> Vec<f64> {
+    let n_rows: usize = rows.iter().map(Vec::len).sum();
+    let mut values = vec![f64::NAN; n_rows * columns.len()];
+    let mut rest = values.as_mut_slice();
+    let mut parts = Vec::with_capacity(rows.len());
+    for (patient, rows) in rows.iter().enumerate() {
+        let (part, behind) = rest.split_at_mut(rows.len() * columns.len());
+        rest = behind;
+        parts.push((PatientIx(patient), rows.as_slice(), part));
+    }
+    parts.into_par_iter().for_each(|(patient, rows, part)| {
+        cells::fill(inputs, columns, floors, (patient, rows), part);
+    });
+    values
 }
 
 /// A kept column and what stands in for a missing cell.
@@ -130,104 +189,115 @@ pub(crate) struct FittedColumn {
     pub(crate) fill: f64,
 }
 
-/// Series to features as learnt from training patients. Stored as `featurizer.json`.
+/// Everything that is learnt, as it is stored.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FittedFeaturizer {
+pub(crate) struct Stored {
     pub(crate) params: SeriesParams,
     pub(crate) variables: VariableTable,
     pub(crate) columns: Vec<FittedColumn>,
     pub(crate) dropped: Vec<DroppedColumn>,
+    /// Smallest scale of each variable.
+    pub(crate) floors: Vec<f64>,
     pub(crate) n_training_patients: usize,
+}
+
+/// Series to features as learnt from training patients. Stored as `featurizer.json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FittedFeaturizer {
+    pub(crate) stored: Stored,
     schema: Arc<Schema>,
 }
 
 impl FittedFeaturizer {
-    pub(crate) fn new(
-        params: SeriesParams,
-        variables: VariableTable,
-        columns: Vec<FittedColumn>,
-        dropped: Vec<DroppedColumn>,
-        n_training_patients: usize,
-    ) -> Result<Self> {
-        if columns.is_empty() {
-            return Err(SeriesError::NoFeature { patients: n_training_patients }.into());
+    pub(crate) fn new(stored: Stored) -> Result<Self> {
+        if stored.columns.is_empty() {
+            return Err(SeriesError::NoFeature { patients: stored.n_training_patients }.into());
         }
-        let described: Vec<_> = columns.iter().map(|c| c.source.describe(&variables, &params)).collect();
+        let describe = |column: &FittedColumn| column.source.describe(&stored.variables, &stored.params);
+        let described: Vec<_> = stored.columns.iter().map(describe).collect();
         if !described.iter().any(|column| column.column_use.clusters()) {
-            let globs = params.cluster_columns.join(", ");
+            let globs = stored.params.cluster_columns.join(", ");
             return Err(SeriesError::NoClusterColumn { globs, features: described.len() }.into());
         }
         let schema = Arc::new(Schema::new(described)?);
-        Ok(Self { params, variables, columns, dropped, n_training_patients, schema })
+        Ok(Self { stored, schema })
     }
 
-    /// One row per patient, in the table's order, finite by construction.
+    /// The rows of each patient, in the table's order, finite by construction.
     ///
-    /// A row depends on its patient's values before the cut alone. Variables that the featurizer does not know
-    /// are ignored; a fitted variable that the table does not have is imputed and listed in the quality report.
+    /// A row depends on its patient's values before the row's time alone. Variables that the featurizer does not
+    /// know are ignored; a fitted variable that the table does not have is imputed and listed in the quality
+    /// report. Parallel over patients, with the same bits for any number of threads.
     ///
     /// # Errors
     ///
-    /// `InvalidData` if the table is empty, or holds a variable in another unit.
+    /// `InvalidData` if the table is empty, gives no row, holds a variable in another unit, or times of another
+    /// kind than the rows need.
     pub fn transform(&self, table: &SeriesTable) -> Result<FeatureMatrix> {
-        if table.n_patients() == 0 {
-            return Err(SeriesError::NoPatient { source_name: "the table".into() }.into());
-        }
-        let known = self.known(table)?;
-        let sources: Vec<ColumnSource> = self.columns.iter().map(|column| column.source).collect();
-        let at = row_time(&self.params);
-        let n = table.n_patients();
-        let mut values = Vec::with_capacity(n * sources.len());
-        for patient in (0..n).map(PatientIx) {
-            cells(&sources, &self.variables, table, &known, at, (patient, &mut values));
-        }
+        let Stored { params, variables, columns, dropped, floors, .. } = &self.stored;
+        let inputs = Inputs::new(params, variables, table)?;
+        let rows = rows::rows(&inputs)?;
+        let n_rows = some_rows(&inputs, &rows)?;
+        let sources: Vec<ColumnSource> = columns.iter().map(|column| column.source).collect();
+        let mut values = matrix(&inputs, &sources, floors, &rows);
         let imputed = self.impute(&mut values);
 
-        let targets = targets::target(&self.params, table);
+        let outlook = targets::outlook(&inputs, floors, &rows);
         let mut quality = table.quality().clone();
         quality.imputed = imputed;
-        quality.dropped_columns.clone_from(&self.dropped);
-        quality.absent_variables = self.absent(&known);
-        let without = targets.iter().flatten().filter(|target| target.is_nan()).count();
+        quality.dropped_columns.clone_from(dropped);
+        quality.absent_variables = self.absent(&inputs);
+        let without = outlook.targets.iter().flatten().filter(|target| target.is_nan()).count();
         quality.rows_without_target = without as u64;
+
+        let mut patients = Vec::with_capacity(n_rows);
+        let mut ids = Vec::with_capacity(n_rows);
+        let mut groups = Vec::with_capacity(n_rows);
+        let mut name = String::new();
+        for (patient, of_patient) in table.patients().iter().zip(&rows) {
+            let group = GroupId::of(patient);
+            for row in of_patient {
+                name.clone_from(patient);
+                row.write_name(&mut name, params.rows);
+                ids.push(RowId::of(&name));
+                groups.push(group);
+                patients.push(patient.clone());
+            }
+        }
         Ok(FeatureMatrix {
             schema: Arc::clone(&self.schema),
             values,
-            patients: table.patients().to_vec(),
-            ids: table.patients().iter().map(|patient| RowId::of(patient)).collect(),
-            groups: table.patients().iter().map(|patient| GroupId::of(patient)).collect(),
-            targets,
-            resources: targets::resources(&self.params.resources, &self.variables, table)?,
+            patients,
+            ids,
+            groups,
+            is_calendar: table.time_kind() == TimeKind::Calendar,
+            times: rows.iter().flatten().map(|row| Timestamp(row.at)).collect(),
+            known_at: rows.iter().flatten().map(|row| Timestamp(self.known_at(row))).collect(),
+            targets: outlook.targets,
+            inverses: outlook.inverses,
+            references: outlook.references,
+            resources: targets::resources(&inputs, &rows)?,
             quality: Arc::new(quality),
         })
     }
 
-    /// Where the table has each fitted variable.
-    fn known(&self, table: &SeriesTable) -> Result<Vec<Option<VariableIx>>> {
-        let mut known = Vec::with_capacity(self.variables.len());
-        for fitted in self.variables.as_slice() {
-            let found = table.variable(&fitted.name);
-            if let Some(found) = found {
-                let unit = &table.variables().as_slice()[found.0].unit;
-                if *unit != fitted.unit {
-                    let text = |unit: &Option<tsc_core::Unit>| {
-                        unit.as_ref().map_or("no unit".into(), ToString::to_string)
-                    };
-                    let (found, name) = (text(unit), fitted.name.clone());
-                    return Err(SeriesError::UnitMismatch { name, found, fitted: text(&fitted.unit) }.into());
-                }
-            }
-            known.push(found);
+    /// When a row's target is known; outcomes are taken to be known at the row's time.
+    fn known_at(&self, row: &Row) -> i64 {
+        let params = &self.stored.params;
+        match (&params.target, params.rows) {
+            (Some(TargetSpec::Lead { to, .. }), Rows::PerStep { .. }) => row.at.saturating_add(to.0 as i64),
+            (Some(TargetSpec::Lead { to, .. }), _) => to.0 as i64,
+            (Some(TargetSpec::Forecast { .. }), _) => params.grid.start(row.target_period() + 1),
+            _ => row.at,
         }
-        Ok(known)
     }
 
     fn impute(&self, values: &mut [f64]) -> Vec<Imputed> {
-        let width = self.columns.len();
+        let width = self.stored.columns.len();
         let rows = values.len() / width;
         let mut filled = vec![0usize; width];
         for row in values.chunks_exact_mut(width) {
-            for ((cell, column), filled) in row.iter_mut().zip(&self.columns).zip(&mut filled) {
+            for ((cell, column), filled) in row.iter_mut().zip(&self.stored.columns).zip(&mut filled) {
                 if cell.is_nan() {
                     *cell = column.fill;
                     *filled += 1;
@@ -240,10 +310,11 @@ impl FittedFeaturizer {
             .collect()
     }
 
-    fn absent(&self, known: &[Option<VariableIx>]) -> Vec<String> {
-        let used = |variable: usize| self.columns.iter().any(|column| column.source.variable == variable);
-        let names = self.variables.as_slice().iter().zip(known).enumerate();
-        names.filter(|(v, (_, k))| k.is_none() && used(*v)).map(|(_, (spec, _))| spec.name.clone()).collect()
+    fn absent(&self, inputs: &Inputs<'_>) -> Vec<String> {
+        let Stored { variables, columns, .. } = &self.stored;
+        let used = |variable: usize| columns.iter().any(|column| column.source.variable == Some(variable));
+        let names = variables.as_slice().iter().enumerate();
+        names.filter(|(v, _)| !inputs.has(*v) && used(*v)).map(|(_, spec)| spec.name.clone()).collect()
     }
 
     /// Names, units and use of the features.
@@ -255,27 +326,34 @@ impl FittedFeaturizer {
     /// The settings it was fitted with.
     #[must_use]
     pub fn params(&self) -> &SeriesParams {
-        &self.params
+        &self.stored.params
     }
 
     /// The variables it was fitted on: read new data with this table.
     #[must_use]
     pub fn variables(&self) -> &VariableTable {
-        &self.variables
+        &self.stored.variables
     }
 
     /// Columns that were dropped at fit, and why.
     #[must_use]
     pub fn dropped_columns(&self) -> &[DroppedColumn] {
-        &self.dropped
+        &self.stored.dropped
     }
 
-    /// How far the target lies ahead of the row; 0 without a lead target.
+    /// How far the target lies ahead of the row at most: the gap that a split by time must keep.
+    ///
+    /// 0 for an outcome. Months count 31 days; [`FeatureMatrix::known_at`] has the exact times.
     #[must_use]
     pub fn horizon(&self) -> Millis {
-        match &self.params.target {
-            Some(crate::params::TargetSpec::Lead { to, .. }) => {
-                Millis(to.0.saturating_sub(self.params.cut().0))
+        let params = &self.stored.params;
+        match (&params.target, params.rows) {
+            (Some(TargetSpec::Lead { to, .. }), Rows::PerPatient { cut }) => {
+                Millis(to.0.saturating_sub(cut.0))
+            }
+            (Some(TargetSpec::Lead { to, .. }), _) => *to,
+            (Some(TargetSpec::Forecast { .. }), _) => {
+                params.grid.longest(params.horizon.last().copied().unwrap_or(0))
             }
             _ => Millis(0),
         }

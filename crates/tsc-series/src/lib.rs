@@ -1,28 +1,52 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod aggregate;
 mod builder;
+mod calendar;
+mod cells;
+mod check;
 mod clean;
 mod columns;
 mod error;
 mod featurizer;
+mod fourier;
 mod glob;
+mod grid;
+mod inputs;
 mod matrix;
+mod panel;
 mod params;
+mod presets;
 mod quality;
 mod read;
+mod recent;
+mod references;
+mod robust;
+mod rows;
+mod scale;
+mod shape;
 pub mod simulate;
 mod stats;
 mod table;
 mod targets;
+mod time_kind;
+mod trend;
 mod variables;
 mod wire;
 
+pub use aggregate::Aggregate;
 pub use builder::SeriesTableBuilder;
 pub use featurizer::{Featurizer, FittedFeaturizer};
+pub use grid::Grid;
 pub use matrix::FeatureMatrix;
-pub use params::{Aggregate, FeatureSet, ResourceSpec, Rows, SeriesParams, SeriesPreset, TargetSpec};
+pub use panel::{Rolling, WindowStat};
+pub use params::{FeatureSet, ResourceSpec, Rows, SeriesParams, TargetSpec};
+pub use presets::SeriesPreset;
 pub use quality::{Coverage, DropReason, DroppedColumn, Imputed, QualityCount, QualityReport, Reason, Tally};
-pub use read::{ColumnMap, Format, Limits, Source, TableSpec, TimeUnit};
+pub use read::{ColumnMap, Format, Limits, Source, TableSpec, TimeFormat};
+pub use references::Reference;
+pub use scale::{ScaleParams, TargetForm};
 pub use table::{PatientIx, SeriesTable, VariableIx};
-pub use variables::{Absent, Role, VariableSpec, VariableTable};
+pub use time_kind::TimeKind;
+pub use variables::{Absent, Censored, Role, VariableSpec, VariableTable};

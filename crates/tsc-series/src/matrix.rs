@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
-use tsc_core::{Batch, Features, GroupId, ResourceKind, ResourceTargets, RowId, Schema, Unit};
+use tsc_core::{Batch, Features, GroupId, ResourceKind, ResourceTargets, RowId, Schema, Timestamp, Unit};
 
 use crate::quality::QualityReport;
+use crate::references::Reference;
+use crate::scale::Inverse;
 
 /// A measured resource, one value per row, NaN where missing.
 #[derive(Clone, Debug)]
@@ -20,7 +22,13 @@ pub struct FeatureMatrix {
     pub(crate) patients: Vec<String>,
     pub(crate) ids: Vec<RowId>,
     pub(crate) groups: Vec<GroupId>,
+    pub(crate) is_calendar: bool,
+    pub(crate) times: Vec<Timestamp>,
+    pub(crate) known_at: Vec<Timestamp>,
     pub(crate) targets: Option<Vec<f64>>,
+    /// Empty if targets are in their variable's unit.
+    pub(crate) inverses: Vec<Inverse>,
+    pub(crate) references: Vec<Reference>,
     pub(crate) resources: Vec<ResourceValues>,
     pub(crate) quality: Arc<QualityReport>,
 }
@@ -52,9 +60,9 @@ impl FeatureMatrix {
             .expect("imputed features are finite and not empty")
     }
 
-    /// Everything a fit or a scoring call takes: features, schema, targets, resources, ids and groups.
+    /// Everything a fit or a scoring call takes: features, schema, targets, resources, ids, groups and times.
     ///
-    /// No calendar times: the times of a stay count from its admission.
+    /// Times are left out where they count from admission: they are no order of stays.
     ///
     /// # Panics
     ///
@@ -74,10 +82,11 @@ impl FeatureMatrix {
             .and_then(|batch| batch.with_groups(&self.groups))
             .and_then(|batch| batch.with_resources(resources))
             .expect(ONE_PER_ROW);
-        match &self.targets {
+        let batch = match &self.targets {
             Some(targets) => batch.with_targets(targets).expect(ONE_PER_ROW),
             None => batch,
-        }
+        };
+        if self.is_calendar { batch.with_times(&self.times).expect(ONE_PER_ROW) } else { batch }
     }
 
     /// Names, units and use of the features.
@@ -86,10 +95,48 @@ impl FeatureMatrix {
         &self.schema
     }
 
-    /// Target of each row, NaN where missing; `None` if the settings name no target.
+    /// Target of each row in the form of [`crate::ScaleParams`], NaN where missing; `None` if the settings name no target.
     #[must_use]
     pub fn targets(&self) -> Option<&[f64]> {
         self.targets.as_deref()
+    }
+
+    /// Time of each row: milliseconds since admission, or since the epoch for calendar times.
+    ///
+    /// Whatever happens before it may be in the features, nothing else.
+    #[must_use]
+    pub fn times(&self) -> &[Timestamp] {
+        &self.times
+    }
+
+    /// When each row's target is known: rows to train on at a time are those whose target is known by then.
+    ///
+    /// The end of the target's window or period; for an outcome the row's time.
+    #[must_use]
+    pub fn known_at(&self) -> &[Timestamp] {
+        &self.known_at
+    }
+
+    /// Naive forecasts of each row in the target variable's unit; none for an outcome.
+    #[must_use]
+    pub fn references(&self) -> &[Reference] {
+        &self.references
+    }
+
+    /// Turns predictions of the rows, in their order, from the target's form into its variable's unit.
+    ///
+    /// The inverse of [`crate::ScaleParams::form`]; predictions themselves where the form is `level`.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one prediction per row.
+    #[must_use]
+    pub fn to_unit(&self, predictions: &[f64]) -> Vec<f64> {
+        assert_eq!(predictions.len(), self.n_samples(), "one prediction per row");
+        if self.inverses.is_empty() {
+            return predictions.to_vec();
+        }
+        self.inverses.iter().zip(predictions).map(|(inverse, &value)| inverse.unit(value)).collect()
     }
 
     /// Resource columns with unit, NaN where missing.
@@ -131,7 +178,19 @@ impl FeatureMatrix {
             patients: rows.iter().map(|&row| self.patients[row].clone()).collect(),
             ids: rows.iter().map(|&row| self.ids[row]).collect(),
             groups: rows.iter().map(|&row| self.groups[row]).collect(),
+            is_calendar: self.is_calendar,
+            times: rows.iter().map(|&row| self.times[row]).collect(),
+            known_at: rows.iter().map(|&row| self.known_at[row]).collect(),
             targets: self.targets.as_deref().map(choose),
+            inverses: match self.inverses.is_empty() {
+                true => Vec::new(),
+                false => rows.iter().map(|&row| self.inverses[row]).collect(),
+            },
+            references: self
+                .references
+                .iter()
+                .map(|reference| Reference { name: reference.name, values: choose(&reference.values) })
+                .collect(),
             resources: self
                 .resources
                 .iter()

@@ -1,7 +1,12 @@
 use serde::{Deserialize, Serialize};
-use tsc_core::{Millis, ResourceKind, Violation};
+use tsc_core::Millis;
 
-const HOUR: u64 = 3_600_000;
+use crate::aggregate::Aggregate;
+use crate::grid::Grid;
+use crate::panel::{Rolling, WindowStat};
+use crate::scale::ScaleParams;
+
+pub(crate) const HOUR: u64 = 3_600_000;
 
 /// A family of features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,6 +21,25 @@ pub enum FeatureSet {
     Missingness,
     /// `<variable>.log_count` = ln(1 + count), for clustering only: trees see the count itself.
     LogCounts,
+    /// `<variable>.median`, `.iqr` (linear quantiles), `.range` of the raw values.
+    Robust,
+    /// `<variable>.carried`: the last value, unless it is older than the variable's `fill_limit`.
+    Carried,
+    /// `<variable>.recent_mean`, `.recent_std` of the last `recent` hours, and `.recent_change`: the last value
+    /// less the last one before those hours.
+    Recent,
+    /// `<variable>.filled`: share of the bins of `grid` that hold a value.
+    Filled,
+    /// `hours`: time since admission; on calendar times `hour` and `weekday` instead.
+    Clock,
+    /// Of the series on `grid`: `<variable>.trend_slope` per bin, `.trend_r2`, `.acf1`, and with a `season` of p
+    /// bins `.acf_season` and `.seasonal_strength`.
+    Trend,
+    /// For panel rows: `lags`, `rolling`, `ewm`, `differences`, `expanding`, `trends` and `season` of each
+    /// variable up to the row, and `step`, `month`, `week`, `weekday` of the period that is forecast.
+    Panel,
+    /// `<variable>.mode5` and 17 more numbers about the shape of the raw values, from 20 values on.
+    Shape,
 }
 
 /// Which rows a patient gives.
@@ -28,16 +52,31 @@ pub enum Rows {
         /// Time since admission, above 0.
         cut: Millis,
     },
+    /// A row at `from`, and again after each `every`, until the last value of any series is older than `every`.
+    ///
+    /// A row holds what was known before its time. It exists because the patient is still observed.
+    PerStep {
+        /// Time of the first row since admission, above 0.
+        from: Millis,
+        /// Time between rows, above 0.
+        every: Millis,
+    },
+    /// A row per series and period of `grid`, one for each step of `horizon`: the moment a period has ended.
+    ///
+    /// A row exists if the variable to forecast has a value in the period that just ended, or one carried there
+    /// within its `fill_limit`.
+    Panel {
+        /// Periods from the series' first value that must have passed, at least 1.
+        #[serde(default = "one")]
+        from: usize,
+        /// Every how many periods a row is made, at least 1; more gives fewer rows.
+        #[serde(default = "one")]
+        every: usize,
+    },
 }
 
-/// How values of a window become one target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Aggregate {
-    /// Their mean.
-    #[default]
-    Mean,
+fn one() -> usize {
+    1
 }
 
 /// What is predicted. Never filled or imputed: a missing target is NaN.
@@ -49,15 +88,20 @@ pub enum TargetSpec {
     Lead {
         /// A dynamic variable.
         variable: String,
-        /// Start since admission, at or after the cut.
+        /// Start, at or after the cut: since admission, or since the row with `per_step` rows.
         from: Millis,
-        /// End since admission, after `from`.
+        /// End likewise, after `from`.
         to: Millis,
         /// Default `mean`.
         #[serde(default)]
         aggregate: Aggregate,
     },
-    /// An outcome of the patient.
+    /// A variable in each period that is forecast from a panel row.
+    Forecast {
+        /// A dynamic variable; its `aggregate` makes one value of a period.
+        variable: String,
+    },
+    /// An outcome of the patient; of an outcome series its value at the row's time.
     Outcome {
         /// An outcome variable.
         name: String,
@@ -65,22 +109,15 @@ pub enum TargetSpec {
 }
 
 /// An outcome that is predicted as a resource, in the outcome's unit.
+///
+/// With panel rows a dynamic variable may stand for the outcome: its value in the period that is forecast.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceSpec {
     /// Name of the resource: letters, digits, `_` and `-`.
     pub name: String,
-    /// An outcome variable with a unit.
+    /// An outcome variable with a unit, or a dynamic one with panel rows.
     pub outcome: String,
-}
-
-/// Ready-made settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum SeriesPreset {
-    /// Intensive care stays: see [`SeriesParams::icu`].
-    Icu,
 }
 
 /// How series become features, targets and resources.
@@ -102,6 +139,8 @@ pub struct SeriesParams {
     pub rows: Rows,
     /// Families of features; default `stats` and `missingness`.
     pub features: Vec<FeatureSet>,
+    /// Globs (`*`, `?`) over the names of features to make; none = all of the families. Default none.
+    pub feature_columns: Vec<String>,
     /// Globs (`*`, `?`) over feature names that clusterer and fallback see; none = all. Default none.
     pub cluster_columns: Vec<String>,
     /// What is predicted; default nothing.
@@ -111,7 +150,52 @@ pub struct SeriesParams {
     /// A variable gets an indicator if the share of training patients without it is in this range;
     /// default 0.01 to 0.99. A wider range gives more indicators.
     pub missing_ratio: [f64; 2],
+    /// Width of the bins of panel rows, `trend` and `filled`; default 1 h.
+    pub grid: Grid,
+    /// How far back from its time a row sees raw values; default all. Panel features see all periods.
+    pub window: Option<Millis>,
+    /// How far back `recent` looks; default 6 h.
+    pub recent: Millis,
+    /// Panel: values this many periods back, 1 = the period that just ended; default none.
+    pub lags: Vec<usize>,
+    /// Panel: numbers over the last periods; default none.
+    pub rolling: Vec<Rolling>,
+    /// Panel: exponentially weighted means with these weights of the newest value, in 0..=1; default none.
+    pub ewm: Vec<f64>,
+    /// Panel: last value less that of so many periods before it; default none.
+    pub differences: Vec<usize>,
+    /// Panel: numbers over all periods so far; default none.
+    pub expanding: Vec<WindowStat>,
+    /// Panel: slope over this many last periods; default none.
+    pub trends: Vec<usize>,
+    /// Periods of a season, 12 or 52 for a year; default none. Gives the same period of the last two seasons,
+    /// its mean over all, and its mean ratio to the season that ended with it.
+    pub season: Option<usize>,
+    /// Panel: steps ahead that are forecast. A number n is the steps 1 to n, a list those steps; default 1.
+    ///
+    /// Each step is a row of its own, with the step as a feature if there are several.
+    #[serde(deserialize_with = "steps")]
+    pub horizon: Vec<usize>,
+    /// Panel: what a variable is divided by, and the form of the target; default neither.
+    pub scale: ScaleParams,
 }
+
+/// A number of steps, or the list of them.
+fn steps<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Steps {
+        Last(usize),
+        Each(Vec<usize>),
+    }
+    Ok(match Steps::deserialize(deserializer)? {
+        // A longer list is refused by `check`, a much longer one must not be made.
+        Steps::Last(last) => (1..=last.min(MAX_STEPS + 1)).collect(),
+        Steps::Each(steps) => steps,
+    })
+}
+
+pub(crate) const MAX_STEPS: usize = 1000;
 
 impl Default for SeriesParams {
     fn default() -> Self {
@@ -122,159 +206,19 @@ impl Default for SeriesParams {
             target: None,
             resources: Vec::new(),
             missing_ratio: [0.01, 0.99],
+            feature_columns: Vec::new(),
+            grid: Grid::Every(Millis(HOUR)),
+            window: None,
+            recent: Millis(6 * HOUR),
+            lags: Vec::new(),
+            rolling: Vec::new(),
+            ewm: Vec::new(),
+            differences: Vec::new(),
+            expanding: Vec::new(),
+            trends: Vec::new(),
+            season: None,
+            horizon: vec![1],
+            scale: ScaleParams::default(),
         }
-    }
-}
-
-/// What the icu preset clusters by: blood gases, lactate, and whether oxygen was given.
-const SUPPORT: [&str; 3] = ["pH.log_count", "Lactate.log_count", "FiO2.missing"];
-
-impl SeriesParams {
-    /// The settings of a preset.
-    #[must_use]
-    pub fn preset(preset: SeriesPreset) -> Self {
-        match preset {
-            SeriesPreset::Icu => Self::icu(),
-        }
-    }
-
-    /// 42 h of history, mean heart rate of hours 42 to 48 as target, length of stay in days as resource.
-    ///
-    /// It clusters by how breathing and circulation are supported and watched: how often blood gases (`pH`) and
-    /// lactate were taken, on a log scale, and whether an inspired fraction of oxygen was recorded at all.
-    /// Of the views tried, this is the one that gives several segments, little noise and the same segments in
-    /// other patients on PhysioNet 2012 set-a and on the MIMIC demo alike; docs/SEGMENTS.md has the table and the
-    /// command. Levels of vital signs leave 90 % or more as noise.
-    #[must_use]
-    pub fn icu() -> Self {
-        let (cut, to) = (Millis(42 * HOUR), Millis(48 * HOUR));
-        let target = TargetSpec::Lead { variable: "HR".into(), from: cut, to, aggregate: Aggregate::Mean };
-        Self {
-            rows: Rows::PerPatient { cut },
-            features: vec![FeatureSet::Stats, FeatureSet::Missingness, FeatureSet::LogCounts],
-            cluster_columns: SUPPORT.map(String::from).to_vec(),
-            target: Some(target),
-            resources: vec![ResourceSpec { name: "length_of_stay".into(), outcome: "Length_of_stay".into() }],
-            ..Self::default()
-        }
-    }
-
-    /// Time since admission at which a row is made.
-    #[must_use]
-    pub fn cut(&self) -> Millis {
-        match self.rows {
-            Rows::PerPatient { cut } => cut,
-        }
-    }
-
-    /// Every broken rule, with key path, value and bound; empty if the settings can be used.
-    #[must_use]
-    pub fn check(&self) -> Vec<Violation> {
-        let mut found = Vec::new();
-        let mut add = |path: &str, message: String| found.push(Violation::new(path, message));
-        let cut = self.cut();
-        if cut.0 == 0 || i64::try_from(cut.0).is_err() {
-            add("rows.cut", format!("is {cut}, must be above 0"));
-        }
-        if self.features.is_empty() {
-            add("features", "is empty, must name at least one family".into());
-        }
-        let mut seen = self.features.clone();
-        seen.sort();
-        if seen.windows(2).any(|pair| pair[0] == pair[1]) {
-            add("features", "names a family twice".into());
-        }
-        for glob in &self.cluster_columns {
-            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '*' | '?');
-            if glob.is_empty() || !glob.chars().all(plain) {
-                add(
-                    "cluster_columns",
-                    format!("holds {glob:?}, must be letters, digits, _ . - * and ? only"),
-                );
-            }
-        }
-        let [low, high] = self.missing_ratio;
-        if !(0.0 <= low && low <= high && high <= 1.0) {
-            add("missing_ratio", format!("is [{low}, {high}], must be two rising shares in 0..=1"));
-        }
-        if let Some(TargetSpec::Lead { from, to, .. }) = &self.target {
-            if *from < cut {
-                add("target.from", format!("is {from}, must be at least the cut {cut}"));
-            }
-            if to <= from || i64::try_from(to.0).is_err() {
-                add("target.to", format!("is {to}, must be above target.from {from}"));
-            }
-        }
-        let mut names = std::collections::BTreeSet::new();
-        for resource in &self.resources {
-            if let Err(error) = ResourceKind::named(&resource.name) {
-                add("resources.name", format!("is {:?}: {error}", resource.name));
-            }
-            if !names.insert(&resource.name) {
-                add("resources.name", format!("is {:?} twice", resource.name));
-            }
-        }
-        found
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(change: impl FnOnce(&mut SeriesParams), expected: &str) {
-        let mut params = SeriesParams::icu();
-        change(&mut params);
-        let found: Vec<String> = params.check().iter().map(ToString::to_string).collect();
-        assert_eq!(found.join("; "), expected);
-    }
-
-    #[test]
-    fn each_broken_rule_names_key_value_and_bound() {
-        check(|_| (), "");
-        check(|p| p.rows = Rows::PerPatient { cut: Millis(0) }, "rows.cut is 0s, must be above 0");
-        check(|p| p.features.clear(), "features is empty, must name at least one family");
-        check(|p| p.features = vec![FeatureSet::Stats; 2], "features names a family twice");
-        check(
-            |p| p.cluster_columns = vec!["HR mean".into()],
-            "cluster_columns holds \"HR mean\", must be letters, digits, _ . - * and ? only",
-        );
-        check(
-            |p| p.missing_ratio = [0.5, 0.1],
-            "missing_ratio is [0.5, 0.1], must be two rising shares in 0..=1",
-        );
-        check(
-            |p| p.missing_ratio = [f64::NAN, 0.1],
-            "missing_ratio is [NaN, 0.1], must be two rising shares in 0..=1",
-        );
-        check(
-            |p| {
-                let hour = |h: u64| Millis(h * HOUR);
-                let aggregate = Aggregate::Mean;
-                p.target =
-                    Some(TargetSpec::Lead { variable: "HR".into(), from: hour(41), to: hour(41), aggregate });
-            },
-            "target.from is 41h, must be at least the cut 42h; target.to is 41h, must be above target.from 41h",
-        );
-        check(|p| p.resources.push(p.resources[0].clone()), "resources.name is \"length_of_stay\" twice");
-    }
-
-    #[test]
-    fn settings_read_from_toml_and_an_unknown_key_is_an_error() {
-        let text = r#"
-            rows = { kind = "per_patient", cut = "42h" }
-            features = ["stats"]
-            cluster_columns = ["HR.*"]
-            target = { kind = "lead", variable = "HR", from = "42h", to = "48h" }
-            resources = [{ name = "length_of_stay", outcome = "Length_of_stay" }]
-        "#;
-        let params: SeriesParams = toml::from_str(text).unwrap();
-        assert_eq!((params.cut(), params.target), (Millis(42 * HOUR), SeriesParams::icu().target));
-        assert!(toml::from_str::<SeriesParams>("cluster_colums = []").is_err());
-        assert!(toml::from_str::<SeriesParams>(r#"rows = { kind = "per_patient", cut = 42 }"#).is_err());
-        assert!(
-            toml::from_str::<SeriesParams>(r#"rows = { kind = "per_patient", cut = "4h", x = 1 }"#).is_err()
-        );
     }
 }

@@ -11,13 +11,15 @@ use crate::error::excerpt;
 pub enum Reason {
     /// A value that stands for "missing".
     Sentinel,
+    /// A value that stands for "a few": a stand-in in a series, missing as a static value or outcome.
+    Censored,
     /// A value that is no number.
     Unparsable,
     /// A missing, infinite or NaN value.
     NonFinite,
     /// A value outside the `outlier` bounds.
     OutOfRange,
-    /// A value set to the nearer `valid` bound; the only reason that changes instead of rejecting.
+    /// A value set to the nearer `valid` bound: changed, not rejected.
     Clamped,
     /// A variable that the variable table does not name.
     UnknownVariable,

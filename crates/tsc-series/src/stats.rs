@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tsc_core::Unit;
 
-const MS_PER_HOUR: f64 = 3_600_000.0;
+pub(crate) const MS_PER_HOUR: f64 = 3_600_000.0;
 
 /// One number about a series, over the raw values before the row time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,10 +51,15 @@ impl Stat {
     }
 }
 
-/// The values of one series before `at`; times rise, so they are a prefix.
-pub(crate) fn before<'a>(series: (&'a [i64], &'a [f64]), at: i64) -> (&'a [i64], &'a [f64]) {
-    let end = series.0.partition_point(|&time| time < at);
-    (&series.0[..end], &series.1[..end])
+/// The values of one series with `from` <= time < `at`.
+pub(crate) fn between<'a>(
+    (times, values): (&'a [i64], &'a [f64]),
+    from: i64,
+    at: i64,
+) -> (&'a [i64], &'a [f64]) {
+    let end = times.partition_point(|&time| time < at);
+    let start = times[..end].partition_point(|&time| time < from);
+    (&times[start..end], &values[start..end])
 }
 
 /// Everything about one series, NaN where it has too few values.
@@ -91,20 +96,27 @@ impl Summary {
         else {
             return summary;
         };
-        let mean = values.iter().sum::<f64>() / n as f64;
+        let origin = times[0] as f64;
+        let hours = |time: i64| (time as f64 - origin) / MS_PER_HOUR;
+        let (mut sum, mut hours_sum, mut min, mut max) = (0.0, 0.0, first, first);
+        for (&time, &value) in times.iter().zip(values) {
+            sum += value;
+            hours_sum += hours(time);
+            min = min.min(value);
+            max = max.max(value);
+        }
+        let mean = sum / n as f64;
         summary.mean = mean;
         summary.first = first;
         summary.last = last;
         summary.hours_since_last = (at as f64 - last_time as f64) / MS_PER_HOUR;
-        summary.min = values.iter().copied().fold(f64::INFINITY, f64::min);
-        summary.max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        summary.min = min;
+        summary.max = max;
         if n < 2 {
             return summary;
         }
         // Two passes: sums of squares around zero lose digits on values far from zero.
-        let origin = times[0] as f64;
-        let hours = |time: i64| (time as f64 - origin) / MS_PER_HOUR;
-        let mean_hours = times.iter().map(|&t| hours(t)).sum::<f64>() / n as f64;
+        let mean_hours = hours_sum / n as f64;
         let (mut square, mut cross, mut time_square) = (0.0, 0.0, 0.0);
         for (&time, &value) in times.iter().zip(values) {
             let (t, y) = (hours(time) - mean_hours, value - mean);
@@ -206,7 +218,7 @@ mod tests {
     #[test]
     fn a_value_at_the_row_time_is_not_before_it() {
         let series = (&[0, HOUR, 2 * HOUR][..], &[1.0, 2.0, 3.0][..]);
-        assert_eq!(before(series, 2 * HOUR).1, [1.0, 2.0]);
-        assert_eq!(before(series, 2 * HOUR + 1).1, [1.0, 2.0, 3.0]);
+        assert_eq!(between(series, 0, 2 * HOUR).1, [1.0, 2.0]);
+        assert_eq!(between(series, HOUR, 2 * HOUR + 1).1, [2.0, 3.0]);
     }
 }

@@ -3,6 +3,7 @@ use tsc_core::{GroupId, Result};
 use crate::builder::SeriesTableBuilder;
 use crate::quality::QualityReport;
 use crate::read::{Source, TableSpec};
+use crate::time_kind::TimeKind;
 use crate::variables::VariableTable;
 
 /// Position of a patient in a [`SeriesTable`].
@@ -15,7 +16,7 @@ pub struct VariableIx(pub usize);
 
 /// Cleaned measurements in long form: values sorted by (patient, variable, time), never padded.
 ///
-/// Two flat columns (times in milliseconds since the patient's admission, values in the variable's unit)
+/// Two flat columns (times in milliseconds of the table's [`TimeKind`], values in the variable's unit)
 /// with one offset per (patient, variable): 16 bytes a value and 8 an offset. Static values and outcomes
 /// stand beside them, one per patient. Patients keep the order in which they first appeared. Immutable.
 ///
@@ -38,6 +39,7 @@ pub struct VariableIx(pub usize);
 /// ```
 #[derive(Clone)]
 pub struct SeriesTable {
+    pub(crate) time_kind: TimeKind,
     pub(crate) variables: VariableTable,
     pub(crate) patients: Vec<String>,
     /// One per (patient, variable), and the end.
@@ -53,7 +55,8 @@ pub struct SeriesTable {
 impl PartialEq for SeriesTable {
     fn eq(&self, other: &Self) -> bool {
         let same_fixed = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
-        self.variables == other.variables
+        self.time_kind == other.time_kind
+            && self.variables == other.variables
             && self.patients == other.patients
             && self.offsets == other.offsets
             && self.times == other.times
@@ -86,7 +89,7 @@ impl SeriesTable {
         crate::read::read(source, spec)
     }
 
-    /// Starts an empty table of these variables.
+    /// Starts an empty table of these variables, with relative times; see [`SeriesTableBuilder::with_times`].
     pub fn builder(variables: VariableTable) -> SeriesTableBuilder {
         SeriesTableBuilder::new(variables)
     }
@@ -115,6 +118,12 @@ impl SeriesTable {
         self.patients.iter().position(|p| p == id).map(PatientIx)
     }
 
+    /// What its times count from.
+    #[must_use]
+    pub fn time_kind(&self) -> TimeKind {
+        self.time_kind
+    }
+
     /// The variables of the table.
     #[must_use]
     pub fn variables(&self) -> &VariableTable {
@@ -133,7 +142,8 @@ impl SeriesTable {
         self.values.len()
     }
 
-    /// Times (ms since admission, rising, unique) and values of one series; empty where nothing was measured.
+    /// Times (ms of the table's [`TimeKind`], rising, unique) and values of one series; empty where nothing was
+    /// measured, and for a variable that has one value per patient.
     ///
     /// # Panics
     ///
@@ -142,6 +152,20 @@ impl SeriesTable {
     pub fn series(&self, patient: PatientIx, variable: VariableIx) -> (&[i64], &[f64]) {
         let range = self.cell(patient.0, variable.0);
         (&self.times[range.clone()], &self.values[range])
+    }
+
+    /// Times at which a series holds the stand-in of a censored value, which must not become a target.
+    ///
+    /// They are the times of the companion variable `<name>.censored` (1 wherever a value is censored), which
+    /// a table has for each dynamic variable with [`crate::VariableSpec::censored`].
+    ///
+    /// # Panics
+    ///
+    /// If patient or variable is beyond the last.
+    #[must_use]
+    pub fn censored(&self, patient: PatientIx, variable: VariableIx) -> &[i64] {
+        let companion = self.variables.companion(variable.0);
+        companion.map_or(&[], |companion| self.series(patient, VariableIx(companion)).0)
     }
 
     fn cell(&self, patient: usize, variable: usize) -> std::ops::Range<usize> {
@@ -170,6 +194,7 @@ impl SeriesTable {
     pub fn select(&self, patients: &[PatientIx]) -> SeriesTable {
         let width = self.variables.len();
         let mut chosen = SeriesTable {
+            time_kind: self.time_kind,
             variables: self.variables.clone(),
             patients: Vec::with_capacity(patients.len()),
             offsets: vec![0],

@@ -1,22 +1,35 @@
-//! Targets and resources, from cleaned values that nothing filled.
+//! Targets, resources and naive forecasts, from cleaned values that nothing filled.
 
 use tsc_core::{ResourceKind, Result, Unit};
 
+use crate::aggregate::Aggregate;
 use crate::error::SeriesError;
+use crate::inputs::Inputs;
 use crate::matrix::ResourceValues;
-use crate::params::{ResourceSpec, SeriesParams, TargetSpec};
-use crate::table::{PatientIx, SeriesTable, VariableIx};
-use crate::variables::{Role, VariableTable};
+use crate::panel::PanelSeries;
+use crate::params::{Rows, SeriesParams, TargetSpec};
+use crate::references::{OF_PANELS, OF_STAYS, Reference, of_panel, of_stay};
+use crate::rows::Row;
+use crate::scale::{Inverse, TargetForm};
+use crate::stats::between;
+use crate::table::PatientIx;
+use crate::variables::VariableTable;
 
 /// Refuses names that the variables do not have in the role they need.
 pub(crate) fn check(params: &SeriesParams, variables: &VariableTable) -> Result<()> {
     match &params.target {
-        Some(TargetSpec::Lead { variable, .. }) => find(variables, variable, "dynamic", "target.variable")?,
+        Some(TargetSpec::Lead { variable, .. } | TargetSpec::Forecast { variable }) => {
+            find(variables, variable, "dynamic", "target.variable")?;
+        }
         Some(TargetSpec::Outcome { name }) => find(variables, name, "outcome", "target.name")?,
         None => (),
     }
     for resource in &params.resources {
-        find(variables, &resource.outcome, "outcome", "resources.outcome")?;
+        let is_panel = matches!(params.rows, Rows::Panel { .. });
+        let is_series = variables.get(&resource.outcome).is_some_and(|v| v.role.is_dynamic());
+        if !(is_panel && is_series) {
+            find(variables, &resource.outcome, "outcome", "resources.outcome")?;
+        }
         if variables.get(&resource.outcome).is_some_and(|v| v.unit.is_none()) {
             let reason = format!("{} is a resource, so it needs a unit", resource.outcome);
             return Err(SeriesError::Variables { reason }.into());
@@ -26,64 +39,178 @@ pub(crate) fn check(params: &SeriesParams, variables: &VariableTable) -> Result<
 }
 
 fn find(variables: &VariableTable, name: &str, role: &'static str, key: &str) -> Result<()> {
-    let fits = |r: Role| if role == "outcome" { r == Role::Outcome } else { r.is_dynamic() };
+    let fits = |r: crate::Role| if role == "outcome" { r.is_outcome() } else { r.is_dynamic() };
     match variables.get(name) {
         Some(variable) if fits(variable.role) => Ok(()),
         _ => Err(SeriesError::UnknownName { role, name: name.into(), key: key.into() }.into()),
     }
 }
 
-/// One value per patient, NaN where missing; `None` if nothing is predicted.
-pub(crate) fn target(params: &SeriesParams, table: &SeriesTable) -> Option<Vec<f64>> {
-    let of_patients =
-        |value: &dyn Fn(PatientIx) -> f64| (0..table.n_patients()).map(PatientIx).map(value).collect();
-    match params.target.as_ref()? {
-        TargetSpec::Outcome { name } => Some(outcome(table, name)),
-        TargetSpec::Lead { variable, from, to, aggregate: _ } => {
-            let variable = table.variable(variable);
-            // Checked parameters fit i64.
-            let bounds = (from.0 as i64, to.0 as i64);
-            Some(of_patients(&|patient| {
-                variable.map_or(f64::NAN, |v| mean_between(table, patient, v, bounds))
-            }))
+/// What is to be predicted of each row, and what is known of it without a model.
+#[derive(Debug, Default)]
+pub(crate) struct Outlook {
+    /// In the form of the settings, NaN where missing; `None` without a target.
+    pub(crate) targets: Option<Vec<f64>>,
+    /// How a row's target becomes its variable's unit; empty if it is in it.
+    pub(crate) inverses: Vec<Inverse>,
+    pub(crate) references: Vec<Reference>,
+}
+
+/// Targets and references of the rows of all patients, in order.
+pub(crate) fn outlook(inputs: &Inputs<'_>, floors: &[f64], rows: &[Vec<Row>]) -> Outlook {
+    let place = |name: &str| inputs.variables.position(name);
+    let mut outlook = Outlook::default();
+    match &inputs.params.target {
+        None => (),
+        Some(TargetSpec::Outcome { name }) => {
+            let of_rows = |v| per_row(rows, |patient, row| outcome(inputs, patient, v, row));
+            outlook.targets = place(name).map(of_rows);
         }
+        Some(TargetSpec::Lead { variable, from, to, aggregate }) => {
+            let Some(v) = place(variable) else { return outlook };
+            // Checked settings fit i64. Windows of per-step rows count from the row.
+            let is_step = matches!(inputs.params.rows, Rows::PerStep { .. });
+            let window = |row: &Row| {
+                let start = if is_step { row.at } else { 0 };
+                (start.saturating_add(from.0 as i64), start.saturating_add(to.0 as i64))
+            };
+            outlook.targets =
+                Some(per_row(rows, |patient, row| lead(inputs, patient, v, window(row), *aggregate)));
+            let recent = inputs.params.recent.0 as i64;
+            outlook.references = references(OF_STAYS, rows, |patient, of_patient, add| {
+                let series = inputs.series(patient, v);
+                of_patient.iter().for_each(|row| add(of_stay(series, row, recent)));
+            });
+        }
+        Some(TargetSpec::Forecast { variable }) => {
+            let Some(v) = place(variable) else { return outlook };
+            forecast(inputs, v, floors[v], rows, &mut outlook);
+        }
+    }
+    outlook
+}
+
+fn forecast(inputs: &Inputs<'_>, v: usize, floor: f64, rows: &[Vec<Row>], outlook: &mut Outlook) {
+    let params = inputs.params;
+    let mut targets = Vec::new();
+    let mut inverses = Vec::new();
+    outlook.references = references(OF_PANELS, rows, |patient, of_patient, add| {
+        let Some(periods) = inputs.periods(patient) else { return };
+        let panel = inputs.panel(patient, v, periods);
+        for row in of_patient {
+            let end = row.end(panel.first);
+            let scale = panel.recent_mean(end, params.scale.window).max(floor);
+            let inverse = params.scale.form.inverse(scale, panel.lag(end, 1));
+            targets.push(inverse.form(value_ahead(inputs, patient, v, &panel, row)));
+            inverses.push(inverse);
+            add(of_panel(&panel, row, params.season));
+        }
+    });
+    outlook.targets = Some(targets);
+    if params.season.is_none() {
+        outlook.references.truncate(2);
+    }
+    if params.scale.form != TargetForm::Level {
+        outlook.inverses = inverses;
     }
 }
 
-fn mean_between(
-    table: &SeriesTable,
-    patient: PatientIx,
-    variable: VariableIx,
-    (from, to): (i64, i64),
-) -> f64 {
-    let (times, values) = table.series(patient, variable);
-    let start = times.partition_point(|&time| time < from);
-    let end = times.partition_point(|&time| time < to);
-    let window = &values[start..end];
-    let mean = window.iter().sum::<f64>() / window.len() as f64;
-    // 0 / 0 is NaN, the missing target; an overflow is missing too.
-    if mean.is_finite() { mean } else { f64::NAN }
+/// The measured value of the period that is forecast; NaN if there is none, or only a stand-in.
+fn value_ahead(inputs: &Inputs<'_>, patient: PatientIx, v: usize, panel: &PanelSeries, row: &Row) -> f64 {
+    let (target, grid) = (row.target_period(), inputs.params.grid);
+    if is_censored(inputs, patient, v, (grid.start(target), grid.start(target + 1))) {
+        return f64::NAN;
+    }
+    let at = usize::try_from(target - panel.first).ok();
+    at.and_then(|at| panel.observed.get(at)).copied().unwrap_or(f64::NAN)
 }
 
-fn outcome(table: &SeriesTable, name: &str) -> Vec<f64> {
-    let variable = table.variable(name);
-    let value = |patient| variable.and_then(|v| table.fixed(PatientIx(patient), v)).unwrap_or(f64::NAN);
-    (0..table.n_patients()).map(value).collect()
+fn lead(
+    inputs: &Inputs<'_>,
+    patient: PatientIx,
+    v: usize,
+    (from, to): (i64, i64),
+    aggregate: Aggregate,
+) -> f64 {
+    if is_censored(inputs, patient, v, (from, to)) {
+        return f64::NAN;
+    }
+    aggregate.of(between(inputs.series(patient, v), from, to).1)
+}
+
+/// Whether a value from `from` to `to` is a stand-in.
+fn is_censored(inputs: &Inputs<'_>, patient: PatientIx, v: usize, (from, to): (i64, i64)) -> bool {
+    let times = inputs.censored(patient, v);
+    times.get(times.partition_point(|&time| time < from)).is_some_and(|&time| time < to)
+}
+
+/// The patient's outcome, or that of an outcome series at the row's time.
+///
+/// At the time itself; else the last one told since the row before.
+fn outcome(inputs: &Inputs<'_>, patient: PatientIx, v: usize, row: &Row) -> f64 {
+    if inputs.variables.as_slice()[v].role == crate::Role::Outcome {
+        return inputs.fixed(patient, v);
+    }
+    let since = match inputs.params.rows {
+        Rows::PerStep { every, .. } => row.at.saturating_sub(every.0 as i64).saturating_add(1),
+        _ => i64::MIN,
+    };
+    let (_, values) = between(inputs.series(patient, v), since, row.at.saturating_add(1));
+    values.last().copied().unwrap_or(f64::NAN)
 }
 
 /// The resource columns; a resource that the table does not have is NaN throughout.
-pub(crate) fn resources(
-    specs: &[ResourceSpec],
-    variables: &VariableTable,
-    table: &SeriesTable,
-) -> Result<Vec<ResourceValues>> {
-    let column = |spec: &ResourceSpec| {
-        let unit = variables.get(&spec.outcome).and_then(|v| v.unit.clone());
-        Ok(ResourceValues {
+pub(crate) fn resources(inputs: &Inputs<'_>, rows: &[Vec<Row>]) -> Result<Vec<ResourceValues>> {
+    let mut columns = Vec::new();
+    for spec in &inputs.params.resources {
+        // Checked names are there.
+        let Some(v) = inputs.variables.position(&spec.outcome) else { continue };
+        let variable = &inputs.variables.as_slice()[v];
+        let values = if variable.role.is_dynamic() {
+            let mut values = Vec::new();
+            for (patient, of_patient) in patients(rows) {
+                let Some(periods) = inputs.periods(patient) else { continue };
+                let panel = inputs.panel(patient, v, periods);
+                values.extend(of_patient.iter().map(|row| value_ahead(inputs, patient, v, &panel, row)));
+            }
+            values
+        } else {
+            per_row(rows, |patient, row| outcome(inputs, patient, v, row))
+        };
+        columns.push(ResourceValues {
             kind: ResourceKind::named(&spec.name)?,
-            unit: unit.unwrap_or(Unit::Count),
-            values: outcome(table, &spec.outcome),
-        })
+            unit: variable.unit.clone().unwrap_or(Unit::Count),
+            values,
+        });
+    }
+    Ok(columns)
+}
+
+fn patients(rows: &[Vec<Row>]) -> impl Iterator<Item = (PatientIx, &[Row])> {
+    rows.iter().enumerate().map(|(patient, rows)| (PatientIx(patient), rows.as_slice()))
+}
+
+fn per_row(rows: &[Vec<Row>], value: impl Fn(PatientIx, &Row) -> f64) -> Vec<f64> {
+    let of_patient = |(patient, rows): (PatientIx, &[Row])| {
+        rows.iter().map(|row| value(patient, row)).collect::<Vec<f64>>()
     };
-    specs.iter().map(column).collect()
+    patients(rows).flat_map(of_patient).collect()
+}
+
+fn references<const N: usize>(
+    names: [&'static str; N],
+    rows: &[Vec<Row>],
+    mut of_patient: impl FnMut(PatientIx, &[Row], &mut dyn FnMut([f64; N])),
+) -> Vec<Reference> {
+    let mut columns: Vec<Reference> =
+        names.map(|name| Reference { name, values: Vec::new() }).into_iter().collect();
+    let mut add = |values: [f64; N]| {
+        for (column, value) in columns.iter_mut().zip(values) {
+            column.values.push(value);
+        }
+    };
+    for (patient, rows) in patients(rows) {
+        of_patient(patient, rows, &mut add);
+    }
+    columns
 }

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
-use tsc_core::{Result, Unit};
+use tsc_core::{Millis, Result, Unit};
 
+use crate::aggregate::Aggregate;
 use crate::error::SeriesError;
 
 /// What a variable's values are.
@@ -14,12 +15,14 @@ pub enum Role {
     Static,
     /// Both: the value at time 0 is the static one, later values are the series (weight in PhysioNet 2012).
     StaticAndDynamic,
-    /// What became of the patient; never a feature.
+    /// What became of the patient, one value; never a feature.
     Outcome,
+    /// What became of the patient as told at each time (hours that remain), a series; never a feature.
+    OutcomeSeries,
 }
 
 impl Role {
-    /// Whether the variable has a series.
+    /// Whether the variable has a series that may give features.
     #[must_use]
     pub fn is_dynamic(self) -> bool {
         matches!(self, Role::Dynamic | Role::StaticAndDynamic)
@@ -29,6 +32,12 @@ impl Role {
     #[must_use]
     pub fn is_static(self) -> bool {
         matches!(self, Role::Static | Role::StaticAndDynamic)
+    }
+
+    /// Whether the variable is an outcome, of the patient or of each time.
+    #[must_use]
+    pub fn is_outcome(self) -> bool {
+        matches!(self, Role::Outcome | Role::OutcomeSeries)
     }
 }
 
@@ -41,6 +50,16 @@ pub enum Absent {
     Missing,
     /// Known to be zero: a device that is recorded only while it is on.
     Zero,
+}
+
+/// A recorded value that only says "a few": a count that is kept from the public.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Censored {
+    /// What is recorded, such as -999999.
+    pub sentinel: f64,
+    /// What stands in for it in a series; a censored static value or outcome is missing instead.
+    pub value: f64,
 }
 
 /// One variable: name, role, unit, and how its values are cleaned.
@@ -58,6 +77,9 @@ pub struct VariableSpec {
     /// Values that stand for "missing"; default none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sentinels: Vec<f64>,
+    /// Value that stands for "a few"; default none. See [`crate::SeriesTable::censored`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub censored: Option<Censored>,
     /// Bounds outside which a value becomes missing; default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlier: Option<[f64; 2]>,
@@ -67,6 +89,12 @@ pub struct VariableSpec {
     /// What no value means; default `missing`.
     #[serde(default)]
     pub absent: Absent,
+    /// How a bin's values become one; default none, which is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aggregate: Option<Aggregate>,
+    /// How long a value is carried forward; default none, which leaves it to the grid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill_limit: Option<Millis>,
 }
 
 impl VariableSpec {
@@ -78,10 +106,18 @@ impl VariableSpec {
             role: Role::Dynamic,
             unit: None,
             sentinels: Vec::new(),
+            censored: None,
             outlier: None,
             valid: None,
             absent: Absent::Missing,
+            aggregate: None,
+            fill_limit: None,
         }
+    }
+
+    /// Whether censored values become stand-ins with a companion variable that marks them.
+    pub(crate) fn has_companion(&self) -> bool {
+        self.censored.is_some() && self.role == Role::Dynamic
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -104,11 +140,20 @@ impl VariableSpec {
                 "{name}.valid is [{inner_low}, {inner_high}], must lie inside outlier [{low}, {high}]"
             ));
         }
-        match self.sentinels.iter().find(|s| !s.is_finite()) {
-            Some(sentinel) => Err(format!("{name}.sentinels holds {sentinel}, must be finite")),
-            None => Ok(()),
+        if let Some(sentinel) = self.sentinels.iter().find(|s| !s.is_finite()) {
+            return Err(format!("{name}.sentinels holds {sentinel}, must be finite"));
+        }
+        match self.censored {
+            Some(Censored { sentinel, value }) if !(sentinel.is_finite() && value.is_finite()) => {
+                Err(format!("{name}.censored is {sentinel} for {value}, must be two finite numbers"))
+            }
+            _ => Ok(()),
         }
     }
+}
+
+fn companion_name(name: &str) -> String {
+    format!("{name}.censored")
 }
 
 /// The variables that are read, in order. Names are unique.
@@ -189,6 +234,30 @@ impl VariableTable {
             }
         }
         Self::new(variables)
+    }
+
+    /// Puts `<name>.censored` behind each dynamic variable that has a censored value; nothing if they are there.
+    pub(crate) fn with_companions(self) -> Self {
+        let marked = self.variables.iter().filter(|v| v.has_companion());
+        let names: Vec<String> = marked.map(|v| companion_name(&v.name)).collect();
+        let mut variables = Vec::with_capacity(self.variables.len() + names.len());
+        for variable in self.variables.into_iter().filter(|v| !names.contains(&v.name)) {
+            let companion = variable.has_companion().then(|| VariableSpec {
+                absent: Absent::Zero,
+                aggregate: Some(Aggregate::Any),
+                ..VariableSpec::new(companion_name(&variable.name))
+            });
+            variables.push(variable);
+            variables.extend(companion);
+        }
+        Self { variables }
+    }
+
+    /// Position of the variable that marks the censored values of another.
+    pub(crate) fn companion(&self, variable: usize) -> Option<usize> {
+        let spec = &self.variables[variable];
+        let next = self.variables.get(variable + 1).filter(|_| spec.has_companion())?;
+        (next.name == companion_name(&spec.name)).then_some(variable + 1)
     }
 
     /// The variables in order.

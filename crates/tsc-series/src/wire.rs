@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tsc_core::{ArtifactKind, ArtifactSink, ArtifactSource, Load, Result, Save, damaged};
 
 use crate::columns::ColumnSource;
-use crate::featurizer::{FittedColumn, FittedFeaturizer};
+use crate::featurizer::{FittedColumn, FittedFeaturizer, Stored};
 use crate::params::SeriesParams;
 use crate::quality::DroppedColumn;
 use crate::variables::VariableTable;
@@ -26,6 +26,9 @@ struct FeaturizerV1 {
     variables: VariableTable,
     columns: Vec<ColumnV1>,
     dropped: Vec<DroppedColumn>,
+    /// Empty where no variable is scaled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    floors: Vec<f64>,
     n_training_patients: usize,
 }
 
@@ -35,17 +38,23 @@ impl Save for FittedFeaturizer {
     }
 
     fn save(&self, sink: &mut dyn ArtifactSink) -> Result<()> {
+        let own = &self.stored;
         let column = |c: &FittedColumn| ColumnV1 {
-            feature: c.source.name(&self.variables),
+            feature: c.source.name(&own.variables),
             source: c.source,
             fill: c.fill,
         };
         let stored = FeaturizerV1 {
-            params: self.params.clone(),
-            variables: self.variables.clone(),
-            columns: self.columns.iter().map(column).collect(),
-            dropped: self.dropped.clone(),
-            n_training_patients: self.n_training_patients,
+            params: own.params.clone(),
+            variables: own.variables.clone(),
+            columns: own.columns.iter().map(column).collect(),
+            dropped: own.dropped.clone(),
+            floors: if own.floors.iter().all(|floor| *floor == 0.0) {
+                Vec::new()
+            } else {
+                own.floors.clone()
+            },
+            n_training_patients: own.n_training_patients,
         };
         let bytes = serde_json::to_vec_pretty(&stored).map_err(|error| damaged(FILE, error))?;
         sink.put(FILE, &bytes)
@@ -65,13 +74,23 @@ impl Load for FittedFeaturizer {
         crate::targets::check(&stored.params, &stored.variables).map_err(|error| damaged(FILE, error))?;
         let mut columns = Vec::with_capacity(stored.columns.len());
         for column in stored.columns {
-            let known = column.source.variable < stored.variables.len();
-            if !known || column.source.name(&stored.variables) != column.feature || !column.fill.is_finite() {
+            if !column.source.fits(&stored.variables)
+                || column.source.name(&stored.variables) != column.feature
+                || !column.fill.is_finite()
+            {
                 return Err(damaged(FILE, format!("column {:?} does not fit its variable", column.feature)));
             }
             columns.push(FittedColumn { source: column.source, fill: column.fill });
         }
-        Self::new(stored.params, stored.variables, columns, stored.dropped, stored.n_training_patients)
+        let mut floors = stored.floors;
+        if floors.is_empty() {
+            floors = vec![0.0; stored.variables.len()];
+        }
+        if floors.len() != stored.variables.len() || floors.iter().any(|floor| !floor.is_finite()) {
+            return Err(damaged(FILE, "floors are not one finite number per variable"));
+        }
+        let FeaturizerV1 { params, variables, dropped, n_training_patients, .. } = stored;
+        Self::new(Stored { params, variables, columns, dropped, floors, n_training_patients })
             .map_err(|error| damaged(FILE, error))
     }
 }

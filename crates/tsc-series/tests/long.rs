@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 use tsc_core::Result;
 use tsc_series::{
-    ColumnMap, PatientIx, Reason, SeriesTable, Source, TableSpec, TimeUnit, VariableSpec, VariableTable,
+    ColumnMap, PatientIx, Reason, SeriesTable, Source, TableSpec, TimeFormat, TimeKind, VariableSpec,
+    VariableTable,
 };
 
 fn read_with(text: impl AsRef<[u8]>, spec: &TableSpec) -> Result<SeriesTable> {
@@ -30,7 +31,7 @@ fn columns_are_mapped_by_name_and_the_rest_is_listed() {
         variable: "what".into(),
         value: "how much".into(),
     };
-    let spec = TableSpec { columns, delimiter: ';', time: TimeUnit::Minutes, ..TableSpec::default() };
+    let spec = TableSpec { columns, delimiter: ';', time: TimeFormat::Minutes, ..TableSpec::default() };
     let text = "\u{feff}what;how much;nurse;stay;when\r\nHR;80;x;\"A;1\";90\r\n";
     let table = read_with(text, &spec).unwrap();
     assert_eq!(table.patients(), ["A;1"]);
@@ -201,6 +202,62 @@ fn a_variable_table_with_a_broken_rule_is_refused_by_name() {
     check("variables = [{ name = \"A\", unti = \"x\" }]", "unti");
     let changed = VariableTable::icu().with(vec![VariableSpec::new("HR"), VariableSpec::new("CRP")]).unwrap();
     assert_eq!((changed.len(), changed.get("HR").unwrap().outlier), (47, None));
+}
+
+/// S-06: dates of three lengths; an offset is subtracted. Expected: `datetime.timestamp()` of Python 3.11.
+#[test]
+fn dates_make_a_calendar_table() {
+    let text = "patient,time,variable,value\n\
+        A,2024-03,HR,80\nA,2024-03-31,HR,81\nA,2024-03-31T12:30:15.250+01:00,HR,82\nA,1969-12-31 23:59,HR,83\nA,2024-02-30,HR,84\n";
+    let spec = TableSpec { time: TimeFormat::Date, ..lenient() };
+    let table = read_with(text, &spec).unwrap();
+    assert_eq!(table.time_kind(), TimeKind::Calendar);
+    assert_eq!(
+        table.series(PatientIx(0), table.variable("HR").unwrap()),
+        (
+            &[-60_000, 1_709_251_200_000, 1_711_843_200_000, 1_711_884_615_250][..],
+            &[83.0, 80.0, 81.0, 82.0][..]
+        )
+    );
+    assert_eq!(table.quality().count(Reason::NoTime), 1); // there is no 30 February
+}
+
+/// S-10: a suppressed count gives its stand-in and a mark, and is no outcome.
+#[test]
+fn a_censored_value_is_a_stand_in_with_a_mark() {
+    let own = r#"
+        variables = [
+            { name = "beds", censored = { sentinel = -999999, value = 2 }, outlier = [0, 1000] },
+            { name = "covid", role = "outcome", censored = { sentinel = -999999, value = 2 } },
+        ]
+    "#;
+    let spec: TableSpec = toml::from_str(own).unwrap();
+    let text = "patient,time,variable,value\nA,0,beds,7\nA,1,beds,-999999\nA,0,covid,-999999\n";
+    let table = read_with(text, &spec).unwrap();
+    let beds = table.variable("beds").unwrap();
+    let hour = 3_600_000;
+    assert_eq!(table.series(PatientIx(0), beds), (&[0, hour][..], &[7.0, 2.0][..]));
+    assert_eq!(table.censored(PatientIx(0), beds), [hour]);
+    let mark = table.variable("beds.censored").unwrap();
+    assert_eq!(table.series(PatientIx(0), mark), (&[hour][..], &[1.0][..]));
+    assert_eq!(table.fixed(PatientIx(0), table.variable("covid").unwrap()), None);
+    assert_eq!(table.quality().count(Reason::Censored), 2);
+    assert_eq!((table.quality().rows.used, table.quality().outcomes.rejected), (2, 1));
+    // A table of the same variables, companion and all, reads the same.
+    let again = TableSpec { variables: table.variables().clone(), ..spec };
+    assert_eq!(read_with(text, &again).unwrap(), table);
+}
+
+/// An outcome that is told at each time is a series, and never counted as a measurement.
+#[test]
+fn an_outcome_of_each_time_is_a_series() {
+    let own = r#"variables = [{ name = "hours_left", role = "outcome_series" }]"#;
+    let spec: TableSpec = toml::from_str(own).unwrap();
+    let table =
+        read_with("patient,time,variable,value\nA,0,hours_left,5\nA,1,hours_left,4\n", &spec).unwrap();
+    let left = table.variable("hours_left").unwrap();
+    assert_eq!(table.series(PatientIx(0), left).1, [5.0, 4.0]);
+    assert_eq!((table.quality().outcomes.used, table.quality().patients_without_dynamic), (2, 1));
 }
 
 proptest! {

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tsc_core::{
-    ErrorKind, Features, FittedRegressor, FittedRegressorExt, Loss, Regressor, StopReason, Targets,
-    TrainingSet, Watch,
+    ErrorKind, Features, FitOutcome, FittedRegressor, FittedRegressorExt, Loss, Regressor, StopReason,
+    Targets, TrainingSet, Watch,
 };
 
 use crate::clusterer::queries;
@@ -136,6 +136,7 @@ fn fit_set_keeps_its_word<R: Regressor>(regressor: &R, fitted: &R::Fitted, x: Fe
     let weights = vec![1.0; x.n_samples()];
     let cases = [
         (can.weights, "weights", TrainingSet { weights: Some(&weights), ..plain }),
+        (can.offset, "an offset", TrainingSet { offset: Some(&weights), ..plain }),
         (can.early_stopping, "early stopping", TrainingSet { tuning: Some((x, y)), ..plain }),
         (can.quantile, "quantile loss", TrainingSet { loss: Loss::Quantile(0.5), ..plain }),
     ];
@@ -157,6 +158,10 @@ fn fit_set_keeps_its_word<R: Regressor>(regressor: &R, fitted: &R::Fitted, x: Fe
         }
     }
 
+    if can.early_stopping {
+        cut_is_a_fit_of_fewer_rounds(regressor, &TrainingSet { tuning: Some((x, y)), ..plain });
+    }
+
     let asked = AtomicU32::new(0);
     let stop = |_: &tsc_core::Progress| {
         asked.fetch_add(1, Ordering::Relaxed);
@@ -164,6 +169,22 @@ fn fit_set_keeps_its_word<R: Regressor>(regressor: &R, fitted: &R::Fitted, x: Fe
     };
     let stopped = regressor.fit_set(&plain, &Watch(&stop));
     assert!(asked.load(Ordering::Relaxed) == 0 || stopped.is_err(), "a stopped fit is an error");
+}
+
+fn cut_is_a_fit_of_fewer_rounds<R: Regressor>(regressor: &R, set: &TrainingSet<'_>) {
+    let FitOutcome { mut model, best_round, .. } =
+        regressor.fit_set(set, &Watch::NONE).expect("early stopping was promised");
+    for rounds in [best_round, best_round / 2 + 1] {
+        model.cut(rounds);
+        let fewer = TrainingSet { tuning: None, rounds: Some(rounds), ..*set };
+        let fitted = regressor.fit_set(&fewer, &Watch::NONE).expect("a fixed number of rounds").model;
+        let predicted = |model: &R::Fitted| model.predict(set.x).expect("the training width");
+        assert_eq!(
+            predicted(&model),
+            predicted(&fitted),
+            "cut at a round gives the model of that many rounds"
+        );
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! LightGBM models in safe Rust: text format, scoring, importance. No C++ is involved.
 
+mod contributions;
 mod objective;
 mod parse;
 mod predict;
+mod text;
 mod tree;
 
 use std::borrow::Cow;
@@ -15,7 +17,7 @@ use tsc_core::{
 
 use crate::error::ModelsError;
 use objective::Transform;
-use tree::Tree;
+use tree::Forest;
 
 const FILE: &str = "model.txt";
 
@@ -30,9 +32,11 @@ pub struct GbdtModel(Arc<Inner>);
 
 struct Inner {
     text: String,
+    // Where each tree starts in the text, and where the last one ends.
+    starts: Vec<usize>,
     n_features: usize,
     feature_names: Vec<String>,
-    trees: Vec<Tree>,
+    forest: Forest,
     transform: Transform,
     // A random forest divides the sum of its trees by their number.
     average: bool,
@@ -44,7 +48,7 @@ impl std::fmt::Debug for GbdtModel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GbdtModel")
             .field("n_features", &self.0.n_features)
-            .field("n_trees", &self.0.trees.len())
+            .field("n_trees", &self.n_trees())
             .finish_non_exhaustive()
     }
 }
@@ -71,13 +75,59 @@ impl GbdtModel {
     /// Number of trees.
     #[must_use]
     pub fn n_trees(&self) -> usize {
-        self.0.trees.len()
+        self.0.forest.trees.len()
     }
 
     /// Whether any tree splits; a model that learned nothing is a constant.
     #[must_use]
     pub fn splits(&self) -> bool {
-        self.0.trees.iter().any(|tree| tree.nodes.len() > 1)
+        self.splits_within(u32::MAX)
+    }
+
+    pub(crate) fn splits_within(&self, rounds: u32) -> bool {
+        self.0.forest.trees.iter().take(rounds as usize).any(|tree| tree.depth > 0)
+    }
+
+    /// The model of the first `rounds` rounds, at least one; itself if it has no more.
+    ///
+    /// The text is the one LightGBM writes for that number of rounds. Meant for boosted models: the trees of
+    /// `dart` are rescaled by later ones.
+    #[must_use]
+    pub fn truncated(&self, rounds: u32) -> Self {
+        text::truncated(self, rounds)
+    }
+
+    /// One model whose raw score is the weighted sum of the models' raw scores.
+    ///
+    /// It holds the trees of all, in order, with their leaf values scaled, so contributions add up and
+    /// LightGBM reads it; header and parameters are the first model's. With an objective whose raw score is
+    /// the prediction, predictions are the weighted sum too, up to the rounding of the additions. With a log
+    /// or logit link they are not: weights that sum to 1 then give the geometric mean, or the mean of logits.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` without a model, for a weight that is not finite, and for models of other features or
+    /// another objective than the first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "lightgbm")] {
+    /// use tsc_core::{Features, Regressor, Targets};
+    /// use tsc_models::{GbdtModel, GbmParams, LightGbm};
+    /// let cells: Vec<f64> = (0..200).map(f64::from).collect();
+    /// let (x, y) = (Features::new(&cells, 1)?, Targets::new(&cells)?);
+    /// let model = LightGbm::new(GbmParams::time_series())?.fit(x, y)?;
+    /// let shorter = model.truncated(20);
+    /// let blend = GbdtModel::blend(&[(0.25, &model), (0.75, &shorter)])?;
+    /// assert_eq!(blend.n_trees(), 120);
+    /// let expected = 0.25 * model.predict_one(&[7.0])? + 0.75 * shorter.predict_one(&[7.0])?;
+    /// assert!((blend.predict_one(&[7.0])? - expected).abs() < 1e-12);
+    /// # }
+    /// # Ok::<(), tsc_core::Error>(())
+    /// ```
+    pub fn blend(parts: &[(f64, &Self)]) -> Result<Self> {
+        Ok(text::blended(parts)?)
     }
 
     /// Feature names of the text; `Column_0`, .. for models trained here.
@@ -95,8 +145,7 @@ impl GbdtModel {
         if row.len() != self.0.n_features {
             return Err(ModelsError::RowWidth { have: row.len(), need: self.0.n_features }.into());
         }
-        let raw = self.0.trees.iter().fold(0.0, |sum, tree| sum + tree.value_of(row));
-        Ok(self.0.output(raw))
+        Ok(self.0.output(predict::raw_of_row(&self.0.forest, row)))
     }
 
     /// Sum of the trees before averaging and output transform: one value per sample.
@@ -111,14 +160,35 @@ impl GbdtModel {
     pub fn raw_into(&self, x: Features<'_>, out: &mut [f64]) -> Result<()> {
         check_width(x, self.0.n_features, Stage::TimeSeriesModel)?;
         assert_eq!(out.len(), x.n_samples(), "one prediction per sample");
-        predict::raw(&self.0.trees, x, out);
+        predict::raw(&self.0.forest, x, out);
+        Ok(())
+    }
+
+    /// The leaf of each tree a sample ends in, by LightGBM's numbers: `n_samples x n_trees`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` on another width.
+    ///
+    /// # Panics
+    ///
+    /// If `out.len() != x.n_samples() * self.n_trees()`.
+    pub fn leaves_into(&self, x: Features<'_>, out: &mut [u32]) -> Result<()> {
+        check_width(x, self.0.n_features, Stage::TimeSeriesModel)?;
+        assert_eq!(out.len(), x.n_samples() * self.n_trees(), "one leaf per sample and tree");
+        let forest = &self.0.forest;
+        for (row, leaves) in x.rows().zip(out.chunks_exact_mut(self.n_trees().max(1))) {
+            for (tree, leaf) in forest.trees.iter().zip(leaves) {
+                *leaf = forest.facts[forest.leaf_of(tree, row) as usize].leaf;
+            }
+        }
         Ok(())
     }
 }
 
 impl Inner {
     fn output(&self, raw: f64) -> f64 {
-        let raw = if self.average { raw / self.trees.len() as f64 } else { raw };
+        let raw = if self.average { raw / self.forest.trees.len() as f64 } else { raw };
         self.transform.apply(raw)
     }
 }
@@ -134,6 +204,30 @@ impl FittedRegressor for GbdtModel {
             *value = self.0.output(*value);
         }
         Ok(())
+    }
+
+    /// Path-dependent TreeSHAP on the raw score, to the bits of LightGBM's `pred_contrib`; the base value is
+    /// the mean raw score of the training rows.
+    ///
+    /// A sample's values add up to its raw score within 1e-9 relative (of a forest: to the sum of its trees).
+    /// O(leaves x depth^2) per sample and tree, samples in parallel; memory per thread is quadratic in the
+    /// depth.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` on another width; `Prediction` for trees deeper than 1,024 splits and for texts that do
+    /// not hold the training rows of each node.
+    fn contributions_into(&self, x: Features<'_>, out: &mut [f64]) -> Result<()> {
+        check_width(x, self.0.n_features, Stage::TimeSeriesModel)?;
+        let width = self.0.n_features + 1;
+        assert_eq!(out.len(), x.n_samples() * width, "one contribution per cell and a base value per sample");
+        contributions::check(&self.0.forest)?;
+        contributions::into(&self.0.forest, x, out);
+        Ok(())
+    }
+
+    fn cut(&mut self, rounds: u32) {
+        *self = self.truncated(rounds);
     }
 
     /// Counts and gains as the text holds them (gains with six digits).

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::Inner;
 use super::objective::Transform;
-use super::tree::{Decision, Node, Tree};
+use super::tree::{Decision, Fact, Forest, Step, Tree};
 use crate::error::ModelsError;
 
 type Parsed<T> = Result<T, ModelsError>;
@@ -62,6 +62,14 @@ impl<'a> Section<'a> {
         Ok(items)
     }
 
+    /// Training rows of each node; 0 where a text does not tell.
+    fn counts(&self, key: &str, length: usize) -> Parsed<Vec<u32>> {
+        match self.keys.get(key) {
+            None | Some((_, "")) => Ok(vec![0; length]),
+            Some(_) => self.list_of(key, length),
+        }
+    }
+
     fn finite(&self, key: &str, length: usize) -> Parsed<Vec<f64>> {
         let items: Vec<f64> = self.list_of(key, length)?;
         if items.iter().all(|v| v.is_finite()) {
@@ -114,7 +122,7 @@ pub(super) fn model(text: &str) -> Parsed<Inner> {
     }
     let mut at = header_end + 2;
     let mut line = header.keys.len() + 2;
-    let mut trees = Vec::new();
+    let (mut forest, mut starts) = (Forest::default(), vec![at]);
     let (mut split, mut gain) = (vec![0.0; n_features], vec![0.0; n_features]);
     for (number, size) in sizes.iter().enumerate() {
         let block = at.checked_add(*size).and_then(|end| text.get(at..end));
@@ -124,17 +132,30 @@ pub(super) fn model(text: &str) -> Parsed<Inner> {
         let Some(body) = block.strip_prefix(&format!("Tree={number}\n")) else {
             return bad(line, format!("tree {number} does not start where tree_sizes says"));
         };
-        trees.push(tree(&Section::read(body.trim_end_matches('\n'), line + 1)?, &mut split, &mut gain)?);
+        let section = Section::read(body.trim_end_matches('\n'), line + 1)?;
+        tree(&section, &mut forest, &mut split, &mut gain)?;
         at += size;
+        starts.push(at);
         line += block.matches('\n').count();
     }
     if !text[at..].starts_with("end of trees\n") {
         return bad(line, "the trees do not end where tree_sizes says");
     }
-    Ok(Inner { text: text.to_owned(), n_features, feature_names, trees, transform, average, split, gain })
+    Ok(Inner {
+        text: text.to_owned(),
+        starts,
+        n_features,
+        feature_names,
+        forest,
+        transform,
+        average,
+        split,
+        gain,
+    })
 }
 
-fn tree(section: &Section<'_>, split: &mut [f64], gain: &mut [f64]) -> Parsed<Tree> {
+/// Appends one tree to `forest`.
+fn tree(section: &Section<'_>, forest: &mut Forest, split: &mut [f64], gain: &mut [f64]) -> Parsed<()> {
     let leaves: usize = section.number("num_leaves")?;
     if section.keys.get("is_linear").is_some_and(|(_, value)| *value != "0") {
         return bad(section.get("is_linear")?.0, "trees with linear leaves are not scored");
@@ -144,77 +165,93 @@ fn tree(section: &Section<'_>, split: &mut [f64], gain: &mut [f64]) -> Parsed<Tr
         return bad(section.get("num_leaves")?.0, "num_leaves is 0, must be at least 1");
     }
     let inner = leaves - 1;
-    let features: Vec<usize> = section.list_of("split_feature", inner)?;
+    let features: Vec<u32> = section.list_of("split_feature", inner)?;
     let thresholds = section.finite("threshold", inner)?;
     let decisions: Vec<u8> = section.list_of("decision_type", inner)?;
     let left: Vec<i64> = section.list_of("left_child", inner)?;
     let right: Vec<i64> = section.list_of("right_child", inner)?;
     let gains: Vec<f64> = section.list_of("split_gain", inner)?;
-    let (boundaries, categories) = category_sets(section)?;
-    let n_sets = boundaries.len().saturating_sub(1);
+    let leaf_rows = section.counts("leaf_count", leaves)?;
+    let inner_rows = section.counts("internal_count", inner)?;
+    let first_set = forest.sets.len();
+    let n_sets = category_sets(section, &mut forest.sets)?;
 
-    let mut nodes = Vec::with_capacity(inner + leaves);
-    for node in 0..inner {
-        let feature = features[node];
-        if feature >= split.len() {
-            return bad(
-                section.get("split_feature")?.0,
-                format!("split_feature is {feature}, the model has {} features", split.len()),
-            );
-        }
-        let Some(decision) = Decision::from_byte(decisions[node]) else {
-            return bad(
-                section.get("decision_type")?.0,
-                format!("decision_type {} is unknown", decisions[node]),
-            );
+    let total = inner + leaves;
+    let root = forest.steps.len();
+    if u32::try_from(root + total).is_err() {
+        return bad(section.first_line, "too many nodes");
+    }
+    // Numbers as in the text, inner nodes first, in the order of the places behind `root`.
+    let mut order = Vec::with_capacity(total);
+    order.push((0, 0_u32));
+    let mut seen = vec![false; total];
+    let (mut deepest, mut plain) = (0, true);
+    for place in 0..total {
+        let Some(&(node, depth)) = order.get(place) else {
+            return bad(section.first_line, format!("{} nodes cannot be reached", total - place));
         };
-        let value = thresholds[node];
-        if decision.is_categorical() && !(value >= 0.0 && value < n_sets as f64) {
-            return bad(section.get("threshold")?.0, format!("category set {value} does not exist"));
+        // Each node has one parent: only then every walk ends in a leaf.
+        if std::mem::replace(&mut seen[node], true) {
+            return bad(section.first_line, format!("node {node} has two parents"));
         }
-        let children = [
-            child(section, "left_child", left[node], inner)?,
-            child(section, "right_child", right[node], inner)?,
-        ];
-        let feature_number =
-            u32::try_from(feature).or_else(|_| bad(section.first_line, "too many features"))?;
-        nodes.push(Node { value, feature: feature_number, children, decision });
+        deepest = deepest.max(depth);
+        let here = (root + place) as u32;
+        if let Some(leaf) = node.checked_sub(inner) {
+            forest.steps.push(Step { threshold: f64::INFINITY, feature: 0, left: here });
+            forest.values.push(values[leaf]);
+            forest.facts.push(Fact { rows: leaf_rows[leaf], leaf: leaf as u32, decision: Decision::LEAF });
+            continue;
+        }
+        let feature = features[node];
+        let Some(splits) = split.get_mut(feature as usize) else {
+            let message = format!("split_feature is {feature}, the model has {} features", gain.len());
+            return bad(section.get("split_feature")?.0, message);
+        };
+        let Some(decision) = Decision::from_byte(decisions[node]) else {
+            let message = format!("decision_type {} is unknown", decisions[node]);
+            return bad(section.get("decision_type")?.0, message);
+        };
+        let mut threshold = thresholds[node];
+        if decision.is_categorical() {
+            if !(threshold >= 0.0 && threshold < n_sets as f64) {
+                return bad(section.get("threshold")?.0, format!("category set {threshold} does not exist"));
+            }
+            threshold = (first_set + threshold as usize) as f64;
+        }
+        plain &= decision.is_plain();
         // LightGBM counts splits with a gain only.
         if gains[node] > 0.0 {
-            split[feature] += 1.0;
-            gain[feature] += if gains[node].is_finite() { gains[node] } else { 0.0 };
+            *splits += 1.0;
+            gain[feature as usize] += if gains[node].is_finite() { gains[node] } else { 0.0 };
         }
+        forest.steps.push(Step { threshold, feature, left: (root + order.len()) as u32 });
+        forest.values.push(0.0);
+        forest.facts.push(Fact { rows: inner_rows[node], leaf: 0, decision });
+        order.push((child(section, "left_child", left[node], inner)?, depth + 1));
+        order.push((child(section, "right_child", right[node], inner)?, depth + 1));
     }
-    for (leaf, value) in values.into_iter().enumerate() {
-        let own = index(section, inner + leaf)?;
-        nodes.push(Node { value, feature: 0, children: [own, own], decision: Decision::LEAF });
-    }
-    let depth = depth(section, &nodes, inner)?;
-    let plain = nodes.iter().all(|node| node.decision.is_plain());
-    Ok(Tree { nodes, depth, plain, boundaries, categories })
-}
-
-fn index(section: &Section<'_>, node: usize) -> Parsed<u32> {
-    u32::try_from(node).or_else(|_| bad(section.first_line, "too many nodes"))
+    forest.trees.push(Tree { root: root as u32, depth: deepest, plain });
+    Ok(())
 }
 
 // Inner nodes by number, leaves as -1 - leaf.
-fn child(section: &Section<'_>, key: &str, number: i64, inner: usize) -> Parsed<u32> {
+fn child(section: &Section<'_>, key: &str, number: i64, inner: usize) -> Parsed<usize> {
     let node = if number >= 0 {
         usize::try_from(number).ok().filter(|&node| node < inner)
     } else {
         usize::try_from(-(number + 1)).ok().filter(|&leaf| leaf <= inner).map(|leaf| inner + leaf)
     };
     match node {
-        Some(node) => index(section, node),
+        Some(node) => Ok(node),
         None => bad(section.get(key)?.0, format!("{key} {number} does not exist")),
     }
 }
 
-fn category_sets(section: &Section<'_>) -> Parsed<(Vec<usize>, Vec<u32>)> {
+/// Appends the tree's sets to `sets` and tells their number.
+fn category_sets(section: &Section<'_>, sets: &mut Vec<Box<[u32]>>) -> Parsed<usize> {
     let n_sets: usize = section.number("num_cat")?;
     if n_sets == 0 {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(0);
     }
     let boundaries: Vec<usize> = section.list("cat_boundaries")?;
     let categories: Vec<u32> = section.list("cat_threshold")?;
@@ -225,28 +262,6 @@ fn category_sets(section: &Section<'_>) -> Parsed<(Vec<usize>, Vec<u32>)> {
     if !whole {
         return bad(section.get("cat_boundaries")?.0, "cat_boundaries do not partition cat_threshold");
     }
-    Ok((boundaries, categories))
-}
-
-// Every node but the root has one parent and is reached: only then every walk ends in a leaf.
-fn depth(section: &Section<'_>, nodes: &[Node], inner: usize) -> Parsed<u32> {
-    let mut seen = vec![false; nodes.len()];
-    let mut stack = vec![(0_u32, 0_u32)];
-    let (mut reached, mut deepest) = (0, 0);
-    while let Some((node, depth)) = stack.pop() {
-        if std::mem::replace(&mut seen[node as usize], true) {
-            return bad(section.first_line, format!("node {node} has two parents"));
-        }
-        reached += 1;
-        deepest = deepest.max(depth);
-        if (node as usize) < inner {
-            let [left, right] = nodes[node as usize].children;
-            stack.push((left, depth + 1));
-            stack.push((right, depth + 1));
-        }
-    }
-    if reached != nodes.len() {
-        return bad(section.first_line, format!("{} nodes cannot be reached", nodes.len() - reached));
-    }
-    Ok(deepest)
+    sets.extend(boundaries.windows(2).map(|ends| categories[ends[0]..ends[1]].into()));
+    Ok(n_sets)
 }

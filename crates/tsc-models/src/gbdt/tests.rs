@@ -13,6 +13,9 @@ struct Case {
     predicted: Vec<f64>,
     split: Vec<f64>,
     gain: Vec<f64>,
+    /// Of the first rows.
+    contributions: Vec<f64>,
+    leaves: Vec<u32>,
 }
 
 const CASES: [&str; 22] = [
@@ -86,6 +89,69 @@ fn bits(values: &[f64]) -> Vec<u64> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
+/// M-14, C1: the contributions and leaves of `Booster.predict`, and their sum is the raw score.
+#[test]
+fn contributions_are_pythons() {
+    for name in CASES {
+        let case: Case = golden::json(&format!("score_{name}.json"));
+        let model = GbdtModel::parse(&golden::text(&format!("score_{name}.txt"))).unwrap();
+        let (d, n_trees) = (case.n_features, model.n_trees());
+        for (i, shares) in case.contributions.chunks_exact(d + 1).enumerate() {
+            let row: Option<Vec<f64>> = case.rows[i * d..(i + 1) * d].iter().copied().collect();
+            // A matrix holds no missing cells.
+            let Some(row) = row else { continue };
+            let x = Features::new(&row, d).unwrap();
+            let mut ours = vec![f64::NAN; d + 1];
+            model.contributions_into(x, &mut ours).unwrap();
+            assert_eq!(bits(&ours), bits(shares), "{name}, row {i}");
+            let (sum, raw) = (ours.iter().sum::<f64>(), case.raw[i]);
+            assert!((sum - raw).abs() <= 1e-9 * raw.abs(), "{name}, row {i}: {sum} {raw}");
+            let mut leaves = vec![u32::MAX; n_trees];
+            model.leaves_into(x, &mut leaves).unwrap();
+            assert_eq!(leaves, case.leaves[i * n_trees..(i + 1) * n_trees], "{name}, row {i}");
+        }
+        assert_eq!(case.contributions.len(), 12 * (d + 1), "{name}");
+    }
+}
+
+#[test]
+fn contributions_need_training_rows_and_bounded_depth() {
+    let good = golden::text("score_stump.txt");
+    let x = Features::new(&[0.0; 5], 5).unwrap();
+    let told = |text: &str| {
+        let model = GbdtModel::parse(text).unwrap();
+        model.contributions_into(x, &mut [0.0; 6]).unwrap_err().to_string()
+    };
+    let expected = "the model cannot be explained: tree 2 has a node without training rows";
+    assert_eq!(told(&lopsided(&good, 5, 0)), expected.replace("tree 2", "tree 0"));
+    let expected = "the model cannot be explained: tree 0 is 1025 splits deep, at most 1024 are explained";
+    assert_eq!(told(&lopsided(&good, 1_025, 9)), expected);
+    let deep = GbdtModel::parse(&lopsided(&good, 1_024, 9)).unwrap();
+    assert!(deep.contributions_into(x, &mut [0.0; 6]).is_ok());
+}
+
+/// One tree whose right children are leaves, `depth` splits deep.
+fn lopsided(text: &str, depth: usize, rows: usize) -> String {
+    let join = |value: &dyn Fn(usize) -> String, n: usize| (0..n).map(value).collect::<Vec<_>>().join(" ");
+    let all = |value: &str, n: usize| join(&|_| value.to_owned(), n);
+    let left = join(&|i| if i + 1 < depth { (i + 1).to_string() } else { "-1".into() }, depth);
+    let tree = format!(
+        "Tree=0\nnum_leaves={}\nnum_cat=0\nsplit_feature={}\nsplit_gain={}\nthreshold={}\ndecision_type={}\n\
+         left_child={left}\nright_child={}\nleaf_value={}\nleaf_count={}\ninternal_count={}\nis_linear=0\n\n\n",
+        depth + 1,
+        join(&|i| (i % 5).to_string(), depth),
+        all("1", depth),
+        all("0.5", depth),
+        all("2", depth),
+        join(&|i| (-2 - i as i64).to_string(), depth),
+        all("0.25", depth + 1),
+        all(&rows.to_string(), depth + 1),
+        all(&rows.to_string(), depth),
+    );
+    let (header, _) = text.split_once("tree_sizes=").unwrap();
+    format!("{header}tree_sizes={}\n\n{tree}end of trees\n", tree.len())
+}
+
 /// M-13: text in, text out, also through a bundle.
 #[test]
 fn the_text_survives_byte_for_byte() {
@@ -109,6 +175,32 @@ fn many_rows_score_like_one_row() {
         let alone: Vec<f64> = x.rows().map(|row| model.predict_one(row).unwrap()).collect();
         assert_eq!(bits(&model.predict(x).unwrap()), bits(&alone), "{name}");
     }
+}
+
+#[test]
+fn what_cannot_be_blended_is_named() {
+    let model = |name: &str| GbdtModel::parse(&golden::text(&format!("score_{name}.txt"))).unwrap();
+    let (numeric, poisson, rf) = (model("numeric"), model("poisson"), model("rf"));
+    let other = GbdtModel::parse(&numeric.text().replace("Column_4", "pulse")).unwrap();
+    let told = |parts: &[(f64, &GbdtModel)]| GbdtModel::blend(parts).unwrap_err().to_string();
+    assert_eq!(told(&[]), "models cannot be blended: no model");
+    for (second, expected) in [(&poisson, "objective"), (&rf, "objective"), (&other, "feature names")] {
+        let expected = format!("models cannot be blended: model 1 has another {expected} than model 0");
+        assert_eq!(told(&[(0.5, &numeric), (0.5, second)]), expected);
+    }
+    let infinite = told(&[(0.5, &numeric), (f64::INFINITY, &numeric)]);
+    assert_eq!(infinite, "models cannot be blended: weight 1 is inf, must be finite");
+}
+
+/// The mean of two forests, each divided by its own number of trees.
+#[test]
+fn forests_of_unequal_size_blend_by_weight() {
+    let forest = GbdtModel::parse(&golden::text("score_rf.txt")).unwrap();
+    let small = forest.truncated(4);
+    let blend = GbdtModel::blend(&[(0.5, &forest), (0.5, &small)]).unwrap();
+    let row = [0.3, -0.2, 0.9, 0.1, -1.0];
+    let expected = (forest.predict_one(&row).unwrap() + small.predict_one(&row).unwrap()) / 2.0;
+    assert!((blend.predict_one(&row).unwrap() - expected).abs() < 1e-15);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! One tree as a flat array, and the exact decisions of LightGBM.
+//! All trees of a model as flat arrays, and the exact decisions of LightGBM.
 
 /// Values up to this far from 0 count as zero; LightGBM's constant is an f32, widened.
 const ZERO: f64 = 1e-35_f32 as f64;
@@ -47,56 +47,84 @@ impl Decision {
     }
 }
 
-/// Inner node or leaf. A leaf is its own child, so a walk of fixed length needs no branch.
+/// What a walk reads at a node: go to `left`, or to its neighbour if the cell is above the threshold.
+///
+/// A leaf is its own left child and its threshold is infinite, so a walk of fixed length needs no branch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Node {
-    /// Threshold, number of the category set, or leaf value.
-    pub(super) value: f64,
+pub(super) struct Step {
+    /// Threshold, or number of the category set.
+    pub(super) threshold: f64,
     pub(super) feature: u32,
-    pub(super) children: [u32; 2],
+    pub(super) left: u32,
+}
+
+/// What a node holds beyond a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fact {
+    /// Training rows that came here.
+    pub(super) rows: u32,
+    /// LightGBM's number of a leaf.
+    pub(super) leaf: u32,
     pub(super) decision: Decision,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Tree {
-    /// Inner nodes, then leaves; the root is the first.
-    pub(super) nodes: Vec<Node>,
+    pub(super) root: u32,
     /// Steps from the root to the deepest leaf.
     pub(super) depth: u32,
     /// Whether every split is plain.
     pub(super) plain: bool,
-    /// Starts of the category sets in `categories`, and the end of the last.
-    pub(super) boundaries: Vec<usize>,
-    /// Bit sets of the categories that go left.
-    pub(super) categories: Vec<u32>,
 }
 
-impl Tree {
-    /// The leaf value for a row whose cells may be NaN.
-    pub(super) fn value_of(&self, row: &[f64]) -> f64 {
-        let mut at = 0;
-        loop {
-            let node = &self.nodes[at as usize];
-            let next = node.children[usize::from(!self.goes_left(node, row[node.feature as usize]))];
-            if next == at {
-                return node.value;
-            }
-            at = next;
-        }
+/// The nodes of all trees, one tree behind the other, siblings side by side.
+#[derive(Debug, Default)]
+pub(super) struct Forest {
+    pub(super) trees: Vec<Tree>,
+    pub(super) steps: Vec<Step>,
+    /// Leaf values; 0 at splits.
+    pub(super) values: Vec<f64>,
+    pub(super) facts: Vec<Fact>,
+    /// Bit sets of the categories that go left.
+    pub(super) sets: Vec<Box<[u32]>>,
+}
+
+impl Forest {
+    /// Nodes of a tree.
+    pub(super) fn nodes(&self, tree: usize) -> std::ops::Range<usize> {
+        let end = self.trees.get(tree + 1).map_or(self.steps.len(), |next| next.root as usize);
+        self.trees[tree].root as usize..end
     }
 
-    fn goes_left(&self, node: &Node, cell: f64) -> bool {
-        let decision = node.decision;
-        if decision.categorical {
-            return self.category_goes_left(node.value as usize, cell);
+    pub(super) fn is_leaf(&self, node: u32) -> bool {
+        self.steps[node as usize].left == node
+    }
+
+    /// The leaf where a row whose cells may be NaN ends.
+    pub(super) fn leaf_of(&self, tree: &Tree, row: &[f64]) -> u32 {
+        let mut at = tree.root;
+        while !self.is_leaf(at) {
+            at = self.child_of(at, row);
         }
-        let cell = if cell.is_nan() && decision.missing != Missing::Nan { 0.0 } else { cell };
-        let missing = match decision.missing {
-            Missing::None => false,
-            Missing::Zero => (-ZERO..=ZERO).contains(&cell),
-            Missing::Nan => cell.is_nan(),
+        at
+    }
+
+    /// The child of a split that a row goes to.
+    pub(super) fn child_of(&self, node: u32, row: &[f64]) -> u32 {
+        let Step { threshold, feature, left } = self.steps[node as usize];
+        let (cell, decision) = (row[feature as usize], self.facts[node as usize].decision);
+        let goes_left = if decision.categorical {
+            self.category_goes_left(threshold as usize, cell)
+        } else {
+            let cell = if cell.is_nan() && decision.missing != Missing::Nan { 0.0 } else { cell };
+            let missing = match decision.missing {
+                Missing::None => false,
+                Missing::Zero => (-ZERO..=ZERO).contains(&cell),
+                Missing::Nan => cell.is_nan(),
+            };
+            if missing { decision.default_left } else { cell <= threshold }
         };
-        if missing { decision.default_left } else { cell <= node.value }
+        if goes_left { left } else { left + 1 }
     }
 
     fn category_goes_left(&self, set: usize, cell: f64) -> bool {
@@ -105,7 +133,6 @@ impl Tree {
             return false;
         }
         let category = cell as usize;
-        let bits = &self.categories[self.boundaries[set]..self.boundaries[set + 1]];
-        bits.get(category / 32).is_some_and(|word| word >> (category % 32) & 1 == 1)
+        self.sets[set].get(category / 32).is_some_and(|word| word >> (category % 32) & 1 == 1)
     }
 }

@@ -121,22 +121,29 @@ impl<'s> Dataset<'s> {
 
     /// Sets `label` or `weight`, one value per row.
     pub(super) fn set(&mut self, field: &'static str, values: &[f32]) -> Called<()> {
+        // SAFETY: the elements are f32.
+        unsafe { self.set_field(field, values, FLOAT32) }
+    }
+
+    /// Sets the raw score each row starts from.
+    pub(super) fn set_offset(&mut self, values: &[f64]) -> Called<()> {
+        // SAFETY: the elements are f64.
+        unsafe { self.set_field("init_score", values, FLOAT64) }
+    }
+
+    // SAFETY: `T` must be what `data_type` says.
+    unsafe fn set_field<T>(&mut self, field: &'static str, values: &[T], data_type: c_int) -> Called<()> {
         if values.len() != self.n_rows {
             return Err(ModelsError::Length { what: field, have: values.len(), need: self.n_rows });
         }
         let name = c_string(field)?;
         let length = c_length(values.len(), field)?;
-        // SAFETY: `values` holds `length` f32, which the call copies; the handle is live.
-        let status = unsafe {
-            sys::LGBM_DatasetSetField(
-                self.handle,
-                name.as_ptr(),
-                values.as_ptr().cast::<c_void>(),
-                length,
-                FLOAT32,
-            )
-        };
-        check(status, field)
+        let start = values.as_ptr().cast::<c_void>();
+        // SAFETY: `values` holds `length` elements of the type, which the call copies; the handle is live.
+        check(
+            unsafe { sys::LGBM_DatasetSetField(self.handle, name.as_ptr(), start, length, data_type) },
+            field,
+        )
     }
 }
 
@@ -206,13 +213,12 @@ impl<'d> Booster<'d> {
         Ok(values)
     }
 
-    /// Text of the first `rounds` rounds; 0 means all.
-    pub(super) fn text(&self, rounds: u32) -> Called<String> {
-        let rounds = c_int::try_from(rounds).map_err(|_| refused("the text", "too many rounds"))?;
+    /// Text of all rounds.
+    pub(super) fn text(&self) -> Called<String> {
         let split = sys::C_API_FEATURE_IMPORTANCE_SPLIT as c_int;
         two_calls("the text", |room, length, buffer| {
             // SAFETY: the handle is live; at most `room` bytes are written to `buffer`.
-            unsafe { sys::LGBM_BoosterSaveModelToString(self.handle, 0, rounds, split, room, length, buffer) }
+            unsafe { sys::LGBM_BoosterSaveModelToString(self.handle, 0, 0, split, room, length, buffer) }
         })
     }
 }
@@ -252,14 +258,13 @@ pub(super) mod oracle {
         .unwrap()
     }
 
-    /// Predictions of a model text by LightGBM's own loader and predictor.
-    pub(crate) fn predict(text: &str, cells: &[f64], n_features: usize, raw: bool) -> Vec<f64> {
+    /// Predictions of a model text at a number of rounds (-1 = all) by LightGBM's own loader and predictor.
+    pub(crate) fn predict(text: &str, cells: &[f64], n_features: usize, at_round: i32) -> Vec<f64> {
         let _session = Session::start().unwrap();
         let (text, params) = (c_string(text).unwrap(), c_string("num_threads=1 verbosity=-1").unwrap());
         let rows = cells.len() / n_features;
         let mut out = vec![0.0; rows];
         let (mut handle, mut rounds, mut written) = (ptr::null_mut(), 0, 0_i64);
-        let kind = if raw { sys::C_API_PREDICT_RAW_SCORE } else { sys::C_API_PREDICT_NORMAL };
         // SAFETY: the matrix holds rows x n_features f64 and `out` one f64 per row, all live for the calls.
         unsafe {
             check(
@@ -274,9 +279,9 @@ pub(super) mod oracle {
                 c_length(rows, "rows").unwrap(),
                 c_length(n_features, "columns").unwrap(),
                 1,
-                kind as c_int,
+                sys::C_API_PREDICT_NORMAL as c_int,
                 0,
-                -1,
+                at_round,
                 params.as_ptr(),
                 &raw mut written,
                 out.as_mut_ptr(),

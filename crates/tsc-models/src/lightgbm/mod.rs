@@ -83,8 +83,10 @@ impl Regressor for LightGbm {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             weights: true,
+            offset: true,
             early_stopping: self.patience() > 0,
             quantile: true,
+            contributions: true,
             ..Capabilities::default()
         }
     }

@@ -106,12 +106,81 @@ mod training {
         ] {
             let (case, outcome) = fit_case(name);
             let theirs = golden::text(&format!("train_{name}.txt"));
-            assert_eq!(golden::trees(outcome.model.text()), golden::trees(&theirs), "{name}");
+            let best = outcome.model.truncated(outcome.best_round);
+            assert_eq!(golden::trees(best.text()), golden::trees(&theirs), "{name}");
+            assert_eq!(golden::importances(best.text()), golden::importances(&theirs), "{name}");
             assert_eq!(outcome.best_round, case.best_round, "{name}");
             let ours: BTreeMap<String, Vec<f64>> =
                 outcome.history.into_iter().map(|c| (c.metric, c.values)).collect();
             assert_eq!(ours, case.curves, "{name}");
         }
+    }
+
+    /// A fold that stopped early is scored at any round it trained, and at its last one beyond that.
+    #[test]
+    fn a_cut_model_scores_like_lightgbm_at_that_round() {
+        let rows = rows();
+        let x = Features::new(&rows.tuning_x, rows.n_features).unwrap();
+        let (_, outcome) = fit_case("early_stopping");
+        let trained = outcome.history[0].values.len() as u32;
+        assert!(outcome.best_round < trained && outcome.model.n_trees() == trained as usize);
+        for round in [1, outcome.best_round - 2, outcome.best_round, trained, trained + 9] {
+            let theirs = oracle::predict(outcome.model.text(), &rows.tuning_x, 4, round as i32);
+            assert_eq!(outcome.model.truncated(round).predict(x).unwrap(), theirs, "{round}");
+        }
+    }
+
+    /// Section 8: a blend is one text that LightGBM loads and predicts the weighted sum of.
+    #[test]
+    fn a_blend_is_the_weighted_sum_to_lightgbm_too() {
+        let rows = rows();
+        let models = ["plain", "early_stopping", "weights"].map(|name| fit_case(name).1.model);
+        let parts = [(0.5, &models[0]), (0.2, &models[1]), (0.3, &models[2])];
+        let blend = GbdtModel::blend(&parts).unwrap();
+        let x = Features::new(&rows.tuning_x, rows.n_features).unwrap();
+        let theirs = oracle::predict(blend.text(), &rows.tuning_x, rows.n_features, -1);
+        assert_eq!(blend.predict(x).unwrap(), theirs);
+        let each = parts.map(|(_, model)| oracle::predict(model.text(), &rows.tuning_x, rows.n_features, -1));
+        for (row, value) in theirs.iter().enumerate() {
+            let expected: f64 = parts.iter().zip(&each).map(|((weight, _), each)| weight * each[row]).sum();
+            assert!((value - expected).abs() <= 4e-15 * expected.abs().max(1.0), "{value} {expected}");
+        }
+    }
+
+    /// The raw score that a fit starts from is what `init_score` is in Python; tuning rows have their own.
+    #[test]
+    fn an_offset_is_left_to_the_caller() {
+        let rows = rows();
+        let x = Features::new(&rows.x, rows.n_features).unwrap();
+        let tuning_x = Features::new(&rows.tuning_x, rows.n_features).unwrap();
+        let (_, first) = fit_case("plain");
+        let (offset, tuning_offset) =
+            (first.model.predict(x).unwrap(), first.model.predict(tuning_x).unwrap());
+        let set = TrainingSet {
+            offset: Some(&offset),
+            tuning: Some((tuning_x, Targets::new(&rows.tuning_y).unwrap())),
+            tuning_offset: Some(&tuning_offset),
+            ..TrainingSet::new(x, Targets::new(&rows.y).unwrap()).unwrap()
+        };
+        let backend = LightGbm::new(GbmParams::default()).unwrap();
+        let outcome = backend.fit_set(&set, &Watch::NONE).unwrap();
+        let rmse = |added: &[f64]| {
+            let sum =
+                tuning_offset.iter().zip(added).zip(&rows.tuning_y).map(|((o, a), y)| (o + a - y).powi(2));
+            (sum.sum::<f64>() / rows.tuning_y.len() as f64).sqrt()
+        };
+        let added = outcome.model.truncated(1).predict(tuning_x).unwrap();
+        assert!(
+            (outcome.history[0].values[0] - rmse(&added)).abs() < 1e-6,
+            "LightGBM measures in f32 targets"
+        );
+
+        let code = |set: TrainingSet<'_>| backend.fit_set(&set, &Watch::NONE).unwrap_err().code();
+        assert_eq!(code(TrainingSet { tuning_offset: None, ..set }), "TSC-MOD-014");
+        assert_eq!(code(TrainingSet { tuning: None, ..set }), "TSC-MOD-014");
+        assert_eq!(code(TrainingSet { offset: Some(&[1.0]), ..set }), "TSC-MOD-011");
+        let broken = vec![f64::NAN; offset.len()];
+        assert_eq!(code(TrainingSet { offset: Some(&broken), ..set }), "TSC-MOD-011");
     }
 
     /// F-20, M-19: early stopping watches held-out rows, so pure noise stops within patience + 10.
@@ -143,7 +212,7 @@ mod training {
         for name in ["plain", "quantile", "first_40_rows"] {
             let (_, outcome) = fit_case(name);
             let x = Features::new(&rows.tuning_x, rows.n_features).unwrap();
-            let theirs = oracle::predict(outcome.model.text(), &rows.tuning_x, rows.n_features, false);
+            let theirs = oracle::predict(outcome.model.text(), &rows.tuning_x, rows.n_features, -1);
             assert_eq!(outcome.model.predict(x).unwrap(), theirs, "{name}");
         }
         // Categories, NaN and zeros on Python's texts, with rows the golden files do not hold.
@@ -160,7 +229,7 @@ mod training {
             let ours: Vec<u64> =
                 cells.chunks(5).map(|row| model.predict_one(row).unwrap().to_bits()).collect();
             let theirs: Vec<u64> =
-                oracle::predict(&text, &cells, 5, false).iter().map(|v| v.to_bits()).collect();
+                oracle::predict(&text, &cells, 5, -1).iter().map(|v| v.to_bits()).collect();
             assert_eq!(ours, theirs, "{name}");
         }
     }

@@ -32,10 +32,16 @@ pub(super) fn fit(
     if let Some(weights) = set.weights {
         train.set("weight", &weights.iter().map(|&w| w as f32).collect::<Vec<_>>())?;
     }
+    if let Some(offset) = set.offset {
+        train.set_offset(offset)?;
+    }
     let tuning = match set.tuning {
         Some((x, y)) => {
             let mut tuning = Dataset::new(&session, x, &params, Some(&train))?;
             tuning.set("label", &labels(y))?;
+            if let Some(offset) = set.tuning_offset {
+                tuning.set_offset(offset)?;
+            }
             Some(tuning)
         }
         None => None,
@@ -46,8 +52,8 @@ pub(super) fn fit(
     }
     let limits = Limits::of(backend, set);
     let grown = grow(&mut booster, &limits, watch)?;
-    let model = GbdtModel::parse(&booster.text(grown.best_round)?)?;
-    if !model.splits() {
+    let model = GbdtModel::parse(&booster.text()?)?;
+    if !model.splits_within(grown.best_round) {
         warnings.push(FitWarning::NothingLearned);
     } else if limits.stops && grown.best_round == limits.rounds {
         warnings.push(FitWarning::CapReached { rounds: limits.rounds });
@@ -173,6 +179,15 @@ fn check(backend: &LightGbm, set: &TrainingSet<'_>) -> Result<()> {
             return Err(ModelsError::Value { what: "weight", row, problem: "not positive and finite" }.into());
         }
     }
+    offset(set.offset, set.x.n_samples())?;
+    match (set.tuning, set.tuning_offset) {
+        (Some((x, _)), given) if given.is_some() == set.offset.is_some() => offset(given, x.n_samples())?,
+        (None, None) => {}
+        _ => {
+            let lacking = "tuning samples and training samples of which only one has an offset";
+            return Err(ModelsError::Lacks { what: "LightGBM", lacking }.into());
+        }
+    }
     let fits = |y: Targets<'_>| y.as_slice().iter().position(|v| v.abs() > f64::from(f32::MAX));
     if let Some(row) = fits(set.y).or(set.tuning.and_then(|(_, y)| fits(y))) {
         return Err(
@@ -183,6 +198,17 @@ fn check(backend: &LightGbm, set: &TrainingSet<'_>) -> Result<()> {
         return Err(ModelsError::Lacks { what: "LightGBM", lacking: "0 rounds" }.into());
     }
     Ok(())
+}
+
+fn offset(offset: Option<&[f64]>, need: usize) -> Result<()> {
+    let Some(offset) = offset else { return Ok(()) };
+    if offset.len() != need {
+        return Err(ModelsError::Length { what: "offset", have: offset.len(), need }.into());
+    }
+    match offset.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(row) => Err(ModelsError::Value { what: "offset", row, problem: "not finite" }.into()),
+    }
 }
 
 fn domain(objective: Objective, y: Targets<'_>) -> Result<()> {

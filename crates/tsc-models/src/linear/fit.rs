@@ -40,21 +40,23 @@ pub(super) fn fit(
         let (model, warnings) = problem.solve(params, penalty(step))?;
         return Ok(FitOutcome { model, best_round: step, history: Vec::new(), warnings });
     };
-    let mut curve = Vec::new();
-    let mut best: Option<(f64, FitOutcome<FittedLinear>)> = None;
+    let (mut curve, mut path) = (Vec::new(), Vec::new());
+    let mut best: Option<(f64, u32, Vec<FitWarning>)> = None;
     for step in 1..=STEPS {
         ask(watch, step - 1, STEPS)?;
         let (model, warnings) = problem.solve(params, penalty(step))?;
         let scores = RegressionScores::of(tuning_y.as_slice(), &model.predict(tuning_x)?);
         let rmse = scores.rmse.unwrap_or(f64::INFINITY);
         curve.push(rmse);
-        if best.as_ref().is_none_or(|(least, _)| rmse < *least) {
-            best = Some((rmse, FitOutcome { model, best_round: step, history: Vec::new(), warnings }));
+        if best.as_ref().is_none_or(|(least, ..)| rmse < *least) {
+            best = Some((rmse, step, warnings));
         }
+        path.push(model);
     }
-    let (_, mut outcome) = best.expect("the path has at least one step");
-    outcome.history = vec![Curve { metric: "rmse".into(), values: curve }];
-    Ok(outcome)
+    let (_, best_round, warnings) = best.expect("the path has at least one step");
+    let history = vec![Curve { metric: "rmse".into(), values: curve }];
+    let model = FittedLinear::of_path(path).expect("the path has at least one step");
+    Ok(FitOutcome { model, best_round, history, warnings })
 }
 
 fn check(params: &LinearParams, set: &TrainingSet<'_>) -> Result<()> {
@@ -62,6 +64,9 @@ fn check(params: &LinearParams, set: &TrainingSet<'_>) -> Result<()> {
     let lacks = |lacking| Err(ModelsError::Lacks { what: "linear", lacking }.into());
     if set.weights.is_some() {
         return lacks("sample weights");
+    }
+    if set.offset.is_some() || set.tuning_offset.is_some() {
+        return lacks("an offset");
     }
     if set.loss != Loss::Configured {
         return lacks("a quantile loss");

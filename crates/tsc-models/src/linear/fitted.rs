@@ -13,6 +13,8 @@ const FILE: &str = "model.json";
 pub struct FittedLinear {
     wire: Wire,
     importance: Vec<f64>,
+    /// The models at the steps before this one, first step first; empty unless tuning samples chose.
+    before: Vec<FittedLinear>,
 }
 
 /// The stored form, version 1.
@@ -47,7 +49,14 @@ impl FittedLinear {
         if wire.deviations.iter().any(|sd| *sd < 0.0) {
             return Err("a deviation is negative".into());
         }
-        Ok(Self { wire, importance })
+        Ok(Self { wire, importance, before: Vec::new() })
+    }
+
+    /// The last of the steps, which can be cut back to any other.
+    #[cfg(feature = "linear")]
+    pub(super) fn of_path(mut steps: Vec<FittedLinear>) -> Option<FittedLinear> {
+        let last = steps.pop()?;
+        Some(Self { before: steps, ..last })
     }
 
     /// One coefficient per feature, in target units per feature unit.
@@ -82,6 +91,16 @@ impl FittedRegressor for FittedLinear {
                 row.iter().zip(&self.wire.coefficients).fold(self.wire.intercept, |sum, (x, c)| sum + c * x);
         }
         Ok(())
+    }
+
+    /// A round is a step on the path of penalties.
+    fn cut(&mut self, rounds: u32) {
+        let step = rounds.max(1) as usize - 1;
+        if step < self.before.len() {
+            let last = self.before.swap_remove(step);
+            self.before.truncate(step);
+            *self = Self { before: std::mem::take(&mut self.before), ..last };
+        }
     }
 
     /// |coefficient| x standard deviation, in both columns.

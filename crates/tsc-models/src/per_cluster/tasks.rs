@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use tsc_core::{
-    ClusterId, Features, FitOutcome, FittedRegressorExt, Progress, Regressor, Result, StopReason, Targets,
-    TrainingSet, Watch,
+    ClusterId, Features, FitOutcome, FittedRegressor, FittedRegressorExt, Progress, Regressor, Result,
+    StopReason, Targets, TrainingSet, Watch,
 };
 
 use crate::error::ModelsError;
@@ -91,7 +91,8 @@ impl<R: Regressor> Bench<'_, R> {
         if let (Some(held), None, true) = (held, task.rounds, self.regressor.capabilities().early_stopping) {
             set.tuning = Some((held, Targets::new(&held_y)?));
         }
-        let outcome = self.regressor.fit_set(&set, &Watch(&ask))?;
+        let mut outcome = self.regressor.fit_set(&set, &Watch(&ask))?;
+        outcome.model.cut(outcome.best_round);
         let predicted = match held {
             Some(held) => outcome.model.predict(held)?,
             None => Vec::new(),

@@ -235,7 +235,10 @@ fn expand_series_preset(given: &mut Value, violations: &mut Vec<Violation>) {
             }
             given["segments"] = segments;
         }
-        Err(_) => violations.push(Violation::new("series.preset", format!("is {name}, must be icu"))),
+        Err(_) => {
+            let bound = tsc_series::SeriesPreset::NAMES.join(", ");
+            violations.push(Violation::new("series.preset", format!("is {name}, must be one of {bound}")));
+        }
     }
 }
 

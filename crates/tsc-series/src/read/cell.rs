@@ -31,6 +31,85 @@ pub(crate) fn time(text: &str, unit_ms: f64) -> Option<i64> {
     (millis.abs() < 4_503_599_627_370_496.0).then_some(millis as i64)
 }
 
+/// Milliseconds since 1970-01-01 of `YYYY-MM`, `YYYY-MM-DD` or `YYYY-MM-DD` with a time of day.
+pub(crate) fn date(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let year = digits(text, 0, 4)?;
+    let month = text[4..].starts_with('-').then(|| digits(text, 5, 2))??;
+    let day = match text.len() {
+        7 => 1,
+        _ => text[7..].starts_with('-').then(|| digits(text, 8, 2))??,
+    };
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let last = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if !(1..=last).contains(&day) {
+        return None;
+    }
+    let midnight = days_since_1970(year, month, day) * 86_400_000;
+    match text.get(10..) {
+        None | Some("") => Some(midnight),
+        Some(rest) => Some(midnight + time_of_day(rest.strip_prefix(['T', ' '])?)?),
+    }
+}
+
+/// Days of the Gregorian calendar; years count from March, so that the leap day is the last.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let before_year = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    // 153 days in any five months from March: 31, 30, 31, 30, 31.
+    before_year + (153 * month + 2) / 5 + day - 719_469
+}
+
+/// Milliseconds of `HH:MM[:SS[.fff]]`, less an offset `Z`, `+HH`, `+HHMM` or `+HH:MM`.
+fn time_of_day(text: &str) -> Option<i64> {
+    let (clock, offset) = match text.find(['Z', '+', '-']) {
+        Some(at) => (text[..at].trim_end(), utc_offset(&text[at..])?),
+        None => (text, 0),
+    };
+    let (hour, minute) = (digits(clock, 0, 2)?, clock[2..].starts_with(':').then(|| digits(clock, 3, 2))??);
+    let seconds: f64 = match clock.get(5..) {
+        None | Some("") => 0.0,
+        Some(rest) => rest.strip_prefix(':').filter(|s| plain(s))?.parse().ok()?,
+    };
+    // A leap second is the first of the next minute.
+    if hour > 23 || minute > 59 || !(0.0..61.0).contains(&seconds) {
+        return None;
+    }
+    Some((hour * 60 + minute) * 60_000 + (seconds * 1000.0).round() as i64 - offset)
+}
+
+fn utc_offset(text: &str) -> Option<i64> {
+    if text == "Z" {
+        return Some(0);
+    }
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let hours = digits(text, 1, 2)?;
+    let minutes = match text.len() {
+        3 => 0,
+        5 => digits(text, 3, 2)?,
+        6 if text[3..].starts_with(':') => digits(text, 4, 2)?,
+        _ => return None,
+    };
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60_000)
+}
+
+/// The number in `count` digits from byte `start`; `None` if they are no digits.
+fn digits(text: &str, start: usize, count: usize) -> Option<i64> {
+    let part = text.get(start..start + count)?;
+    part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?
+}
+
+/// Digits with at most one point, so neither sign, exponent nor `inf`.
+fn plain(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +149,48 @@ mod tests {
         assert_eq!(number(" 1e3 "), Some(1000.0));
         for text in ["1,5", "> 5", "8J094", "0x10"] {
             assert_eq!(number(text), None, "{text:?}");
+        }
+    }
+
+    // Expected: Python 3.11, datetime with tzinfo UTC, .timestamp().
+    #[test]
+    fn dates_count_from_1970() {
+        for (text, expected) in [
+            ("1970-01-01", 0),
+            ("2000-02-29", 951_782_400_000),
+            ("1900-03-01", -2_203_891_200_000),
+            ("0001-01-01", -62_135_596_800_000),
+            ("9999-12-31", 253_402_214_400_000),
+            ("2024-03-31T23:59:59.999Z", 1_711_929_599_999),
+            ("2024-03-31 12:30 -0530", 1_711_908_000_000),
+        ] {
+            assert_eq!(date(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_refused() {
+        for text in [
+            "",
+            "2024",
+            "2024-13",
+            "2024-00-01",
+            "2023-02-29",
+            "1900-02-29",
+            "2024-04-31",
+            "24-01-01",
+            "2024/01/01",
+            "2024-01-01X10:00",
+            "2024-01-01T24:00",
+            "2024-01-01T10",
+            "2024-01-01T10:00+25",
+            "2024-01-01T10:00:1e1",
+            "2024-01-01T10:00:",
+            "ü024-01-01",
+            "2024-01-0ü",
+            "2024-01-01T10:00+1:00",
+        ] {
+            assert_eq!(date(text), None, "{text:?}");
         }
     }
 }

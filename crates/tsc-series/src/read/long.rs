@@ -54,9 +54,8 @@ fn rows<R: Read>(
     let map = &spec.columns;
     let (patient, time) = (file.column(&map.patient)?, file.column(&map.time)?);
     let (variable, value) = (file.column(&map.variable)?, file.column(&map.value)?);
-    let unit = spec.time.millis();
     while file.next()? {
-        let when = cell::time(file.text(time)?, unit);
+        let when = spec.time.parse(file.text(time)?);
         let number = cell::number(file.text(value)?);
         builder.push_row(file.text(patient)?.trim(), when, file.text(variable)?.trim(), number);
     }

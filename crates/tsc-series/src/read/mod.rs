@@ -19,6 +19,7 @@ use crate::builder::SeriesTableBuilder;
 use crate::error::{Place, SeriesError};
 use crate::quality::{QualityCount, Reason};
 use crate::table::SeriesTable;
+use crate::time_kind::TimeKind;
 use crate::variables::{Role, VariableTable};
 
 /// Where the data are.
@@ -76,25 +77,39 @@ impl Default for ColumnMap {
     }
 }
 
-/// What a plain number in the time column means; `HH:MM` is read with each.
+/// How the time column is written, which decides the table's [`TimeKind`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TimeUnit {
-    /// Hours since admission.
+#[non_exhaustive]
+pub enum TimeFormat {
+    /// Hours since admission, or `HH:MM` of any length.
     #[default]
     Hours,
-    /// Minutes since admission.
+    /// Minutes since admission, or `HH:MM`.
     Minutes,
-    /// Seconds since admission.
+    /// Seconds since admission, or `HH:MM`.
     Seconds,
+    /// Calendar dates: `2024-03`, `2024-03-31`, `2024-03-31T12:30:15.250+01:00` (a space for `T`, seconds and
+    /// offset may be left out). An offset is subtracted; without one the time is taken as it stands.
+    Date,
 }
 
-impl TimeUnit {
-    pub(crate) fn millis(self) -> f64 {
+impl TimeFormat {
+    /// What times so written count from.
+    #[must_use]
+    pub fn kind(self) -> TimeKind {
         match self {
-            TimeUnit::Hours => 3_600_000.0,
-            TimeUnit::Minutes => 60_000.0,
-            TimeUnit::Seconds => 1_000.0,
+            TimeFormat::Hours | TimeFormat::Minutes | TimeFormat::Seconds => TimeKind::Relative,
+            TimeFormat::Date => TimeKind::Calendar,
+        }
+    }
+
+    fn parse(self, text: &str) -> Option<i64> {
+        match self {
+            TimeFormat::Hours => cell::time(text, 3_600_000.0),
+            TimeFormat::Minutes => cell::time(text, 60_000.0),
+            TimeFormat::Seconds => cell::time(text, 1_000.0),
+            TimeFormat::Date => cell::date(text),
         }
     }
 }
@@ -130,8 +145,8 @@ pub struct TableSpec {
     pub format: Format,
     /// Column names of a long file.
     pub columns: ColumnMap,
-    /// Meaning of numbers in its time column; default `hours`.
-    pub time: TimeUnit,
+    /// How its time column is written; default `hours`. PhysioNet 2012 is always `HH:MM`.
+    pub time: TimeFormat,
     /// Field delimiter of a long file, one ASCII character; default a comma.
     pub delimiter: char,
     /// Limits on what is unpacked.
@@ -147,7 +162,7 @@ impl Default for TableSpec {
         Self {
             format: Format::Long,
             columns: ColumnMap::default(),
-            time: TimeUnit::Hours,
+            time: TimeFormat::Hours,
             delimiter: ',',
             limits: Limits::default(),
             max_rejected_ratio: 0.05,
@@ -175,6 +190,15 @@ impl TableSpec {
         Self { format, ..Self::default() }
     }
 
+    /// What the times of a table so read count from.
+    #[must_use]
+    pub fn time_kind(&self) -> TimeKind {
+        match self.format {
+            Format::Long => self.time.kind(),
+            Format::PhysioNet2012 => TimeKind::Relative,
+        }
+    }
+
     fn check(&self) -> Result<()> {
         if !self.delimiter.is_ascii() || self.delimiter == '"' || self.delimiter.is_ascii_alphanumeric() {
             let value = format!("{:?}", self.delimiter);
@@ -191,7 +215,7 @@ impl TableSpec {
 
 pub(crate) fn read(source: Source<'_>, spec: &TableSpec) -> Result<SeriesTable> {
     spec.check()?;
-    let mut builder = SeriesTableBuilder::new(spec.variables.clone());
+    let mut builder = SeriesTableBuilder::new(spec.variables.clone()).with_times(spec.time_kind());
     let (name, unmapped) = match spec.format {
         Format::Long => long::read(source, spec, &mut builder)?,
         Format::PhysioNet2012 => physionet::read(source, spec, &mut builder)?,

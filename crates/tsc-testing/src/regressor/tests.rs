@@ -65,7 +65,10 @@ impl Regressor for Broken {
         if self.0 == Fault::IgnoresStop {
             let _flow = (watch.0)(&tsc_core::Progress { cluster: None, round: 0, rounds: 10 });
         }
-        let extras = set.weights.is_some() || set.tuning.is_some() || set.loss != Loss::Configured;
+        let extras = set.weights.is_some()
+            || set.offset.is_some()
+            || set.tuning.is_some()
+            || set.loss != Loss::Configured;
         if extras {
             return Err(Error::new(
                 ErrorKind::InvalidConfig,
