@@ -295,6 +295,71 @@ def minimal_tsfresh():
     return call, report
 
 
+def panel_mlforecast():
+    imported("mlforecast")
+    import pandas as pd
+    from mlforecast import MLForecast
+    from mlforecast.lag_transforms import (
+        ExpandingMean,
+        ExponentiallyWeightedMean,
+        RollingMax,
+        RollingMean,
+        RollingMin,
+        RollingStd,
+    )
+
+    series = load("series")
+    n, periods = series.shape
+    frame = pd.DataFrame(
+        {"unique_id": np.repeat(np.arange(n), periods), "ds": np.tile(np.arange(periods), n), "y": series.ravel()}
+    )
+    windows = [RollingMean(3), RollingMean(12), RollingStd(12), RollingMin(12), RollingMax(12)]
+    forecast = MLForecast(
+        models=[],
+        freq=1,
+        lags=[1, 2, 3, 12],
+        lag_transforms={1: [*windows, ExponentiallyWeightedMean(0.5), ExpandingMean()]},
+        num_threads=number("threads"),
+    )
+    # Once on a few series before, so that what is compiled or imported once does not count.
+    timed("cold", lambda: forecast.preprocess(frame.iloc[: 10 * periods], static_features=[]))
+
+    def report(table):
+        cells = table.drop(columns=["unique_id", "ds", "y"]).to_numpy()
+        return {"cells": cells.size, "check": float(cells.sum())}
+
+    return lambda: forecast.preprocess(frame, static_features=[]), report
+
+
+SHAPES = [
+    "DN_HistogramMode_5",
+    "DN_HistogramMode_10",
+    "CO_FirstCrossing_acf_1e_pointOfCrossing",
+    "CO_FirstMin_ac",
+    "CO_HistogramAMI_even_5bin_ami2",
+    "CO_trev_1_num",
+    "MD_pNN_pnn40",
+    "SB_BinaryStats_mean_longstretch1",
+    "SB_BinaryStats_diff_longstretch0",
+    "SB_MotifThree_quantile_hh",
+    "SB_TransitionMatrix_quantile_3_ac_sumdiagcov",
+    "IN_AutoMutualInfoStats_40_gaussian_fmmi",
+    "FC_LocalSimple_mean1_taurat",
+    "FC_LocalSimple_mean3_stde",
+    "SP_Summaries_fft_area_5_1",
+    "SP_Summaries_fft_wq_50",
+    "DN_OutlierInclude_p_001_mdrmd",
+    "DN_OutlierInclude_n_001_mdrmd",
+]
+
+
+def shape_pycatch22():
+    catch22 = imported("pycatch22")
+    functions = [getattr(catch22, name) for name in SHAPES]
+    series = [row.tolist() for row in load("series")]
+    return lambda: [[function(values) for function in functions] for values in series], lambda _: {}
+
+
 # --- From raw stays to tracked models.
 
 
@@ -324,6 +389,8 @@ TASKS = {
     ("stats", "pandas"): stats_pandas,
     ("stats", "polars"): stats_polars,
     ("minimal", "tsfresh"): minimal_tsfresh,
+    ("panel", "mlforecast"): panel_mlforecast,
+    ("shape", "pycatch22"): shape_pycatch22,
     ("road", "Python script"): road_script,
 }
 

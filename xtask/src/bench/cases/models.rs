@@ -157,7 +157,37 @@ fn series() -> Vec<Case> {
         rows: peers.iter().map(|peer| faster("series", *peer, 3.0, 6.0)).collect(),
         ..stays.clone()
     };
-    vec![
+    let shape = [
+        ("18 shape features, 8,000 series of 42", 8_000, 42),
+        ("18 shape features, 2,000 series of 336", 2_000, 336),
+        ("18 shape features, 500 series of 1,000", 500, 1_000),
+    ]
+    .map(|(title, n, periods)| Case {
+        title,
+        task: "shape",
+        input: "series",
+        threads: 1,
+        arguments: vec![("series", n), ("periods", periods)],
+        check: Check::Elsewhere,
+        rounds: 3,
+        rows: vec![faster("series", CATCH22, 2.0, 5.0)],
+        ..super::BASE
+    });
+    let panel =
+        [("11 panel features, 1.3M rows, 1 thread", 1), ("11 panel features, 1.3M rows, 2 threads", 2)].map(
+            |(title, threads)| Case {
+                title,
+                task: "panel",
+                input: "series",
+                threads,
+                arguments: vec![("series", 12_000), ("periods", 120)],
+                check: Check::EqualToEach(SAME_SUM),
+                rounds: 3,
+                rows: vec![faster("series", MLFORECAST, 1.5, 3.0)],
+                ..super::BASE
+            },
+        );
+    let stays = [
         read("CSV to table, set-a, 1 thread", 1, &[PANDAS, POLARS]),
         read("CSV to table, set-a, 2 threads", 2, &[POLARS]),
         stats("CSV to 8 statistics, set-a, 1 thread", 1, &[PANDAS, POLARS]),
@@ -177,7 +207,8 @@ fn series() -> Vec<Case> {
             rows: vec![limit(24, 16).of(BYTES)],
             ..stays
         },
-    ]
+    ];
+    stays.into_iter().chain(panel).chain(shape).collect()
 }
 
 fn road() -> Vec<Case> {

@@ -73,6 +73,19 @@ fn fold_of_rows(split: &Folds, n: usize) -> Vec<i32> {
     fold_of
 }
 
+/// Series that wander, with a season of 12 periods: one a row.
+pub(crate) fn series(arguments: &Arguments) -> Result<()> {
+    let (n, periods) = (arguments.number("series")?, arguments.number("periods")?);
+    let steps = tsc_testing::mixture(n * periods, 1, 1).values;
+    let mut level = 0.0;
+    let value = |(number, step): (usize, f64)| {
+        let period = number % periods;
+        level = if period == 0 { step } else { 0.9 * level + 0.1 * step };
+        100.0 + level + 10.0 * (std::f64::consts::TAU * period as f64 / 12.0).sin()
+    };
+    write_f64(&arguments.file("series.npy")?, [n, periods], steps.into_iter().enumerate().map(value))
+}
+
 /// The stays of PhysioNet 2012 as one long table: patient, minutes since admission, variable, value.
 ///
 /// The values are cleaned already, so that every program computes with the same ones; with `stays` above 0 only so

@@ -21,6 +21,7 @@ fn main() -> Result<()> {
         ("segments", _) => return input::segments(&arguments),
         ("model", _) => return input::model(&arguments),
         ("long-csv", _) => return input::long_csv(&arguments),
+        ("series", _) => return input::series(&arguments),
         ("stay-folds", _) => return input::stay_folds(&arguments),
         ("train", "ours") => training::train(&arguments)?,
         ("train-sized", "ours") => training::train_sized(&arguments)?,
@@ -33,6 +34,8 @@ fn main() -> Result<()> {
         ("stats", "ours") => series::stats(&arguments)?,
         ("minimal", "ours") => series::minimal(&arguments)?,
         ("table-memory", "ours") => series::table_memory(&arguments)?,
+        ("panel", "ours") => series::panel(&arguments)?,
+        ("shape", "ours") => series::shape(&arguments)?,
         ("road", "ours") => road::road(&arguments)?,
         (task, peer) => bail!("{peer} has no task {task}"),
     };
