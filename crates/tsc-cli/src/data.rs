@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tsc_pipeline::core::{
-    Batch, Column, ColumnUse, GroupId, ResourceKind, ResourceTargets, RowId, Schema, Unit,
+    Batch, Column, ColumnUse, GroupId, Reference, ResourceKind, ResourceTargets, RowId, Schema, Timestamp, Unit,
 };
 use tsc_pipeline::{DataParams, series::FeatureMatrix};
 
@@ -20,6 +20,11 @@ pub(crate) struct Table {
     pub(crate) resources: Vec<(ResourceKind, Unit, Vec<f64>)>,
     groups: Option<Vec<GroupId>>,
     row_ids: Vec<RowId>,
+    times: Option<Vec<Timestamp>>,
+    /// Plain forecasts of the target.
+    references: Vec<(String, Vec<f64>)>,
+    /// What turns a predicted value into the target's unit: `shift + factor * value`; absent where it is.
+    frames: Option<Vec<(f64, f64)>>,
 }
 
 impl Table {
@@ -39,6 +44,12 @@ impl Table {
         if let Some(groups) = &self.groups {
             batch = batch.with_groups(&groups[start..end])?;
         }
+        if let Some(times) = &self.times {
+            batch = batch.with_times(&times[start..end])?;
+        }
+        let references =
+            self.references.iter().map(|(name, values)| Reference { name, values: &values[start..end] });
+        batch = batch.with_references(references.collect())?;
         let mut resources = ResourceTargets::new();
         for (kind, unit, values) in &self.resources {
             resources = resources.with(kind.clone(), unit.clone(), &values[start..end])?;
@@ -59,7 +70,15 @@ impl Table {
                 .collect(),
             groups: Some(matrix.groups().to_vec()),
             row_ids: matrix.ids().to_vec(),
+            times: matrix.batch().times().map(<[Timestamp]>::to_vec),
+            references: matrix.batch().references().iter().map(|r| (r.name.to_owned(), r.values.to_vec())).collect(),
+            frames: matrix.is_scaled().then(|| matrix.frames().collect()),
         }
+    }
+
+    /// A predicted value of a row, or a bound of it, in the target's unit.
+    pub(crate) fn in_unit(&self, row: usize, value: f64) -> f64 {
+        self.frames.as_ref().map_or(value, |frames| frames[row].0 + frames[row].1 * value)
     }
 
     /// Rows `start..end` as a table of their own.
@@ -77,6 +96,9 @@ impl Table {
                 .collect(),
             groups: self.groups.as_ref().map(|g| g[start..end].to_vec()),
             row_ids: self.row_ids[start..end].to_vec(),
+            times: self.times.as_ref().map(|t| t[start..end].to_vec()),
+            references: self.references.iter().map(|(name, v)| (name.clone(), v[start..end].to_vec())).collect(),
+            frames: self.frames.as_ref().map(|f| f[start..end].to_vec()),
         }
     }
 
@@ -250,6 +272,9 @@ impl Layout {
                 .collect(),
             groups: self.group.map(|_| Vec::new()),
             row_ids: Vec::new(),
+            times: None,
+            references: Vec::new(),
+            frames: None,
         }
     }
 

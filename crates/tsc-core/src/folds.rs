@@ -56,6 +56,8 @@ pub struct Folds {
     pub purged: usize,
     /// No groups and no times were given, so each row counts as its own group.
     pub rows_as_groups: bool,
+    /// Rows were told apart by time: each fold trains on what came before its held-out rows.
+    pub by_time: bool,
 }
 
 /// Holdout and inner folds without leakage: the only splitter of the workspace.
@@ -161,7 +163,7 @@ fn by_group(groups: &[GroupId], spec: &FoldSpec) -> Result<Folds> {
     let folds = folds.collect::<Vec<_>>();
     // A single fold is a plain split of its own: a fifth is held out, the rest trains.
     let folds = if spec.folds == 1 { single_fold(groups, &fit, spec)? } else { folds };
-    Ok(Folds { holdout, fit, folds, purged: 0, rows_as_groups: false })
+    Ok(Folds { holdout, fit, folds, purged: 0, rows_as_groups: false, by_time: false })
 }
 
 fn single_fold(groups: &[GroupId], fit: &[usize], spec: &FoldSpec) -> Result<Vec<Fold>> {
@@ -208,7 +210,7 @@ fn by_time(times: &[Timestamp], groups: Option<&[GroupId]>, spec: &FoldSpec) -> 
         }
         folds.push(Fold { train, held_out });
     }
-    Ok(Folds { holdout, fit, folds, purged, rows_as_groups: false })
+    Ok(Folds { holdout, fit, folds, purged, rows_as_groups: false, by_time: true })
 }
 
 fn cut_at(

@@ -23,3 +23,30 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64
     let values = Vec::<Option<f64>>::deserialize(deserializer)?;
     Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
 }
+
+/// The same for several columns: `#[serde(with = "tsc_core::nan_as_null::columns")]` on a `Vec<Vec<f64>>`.
+pub mod columns {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Column(#[serde(with = "super")] Vec<f64>);
+
+    /// Writes NaN as null.
+    ///
+    /// # Errors
+    ///
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(columns: &[Vec<f64>], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(columns.iter().map(|column| Column(column.clone())))
+    }
+
+    /// Reads null as NaN.
+    ///
+    /// # Errors
+    ///
+    /// Those of the deserializer.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f64>>, D::Error> {
+        Ok(Vec::<Column>::deserialize(deserializer)?.into_iter().map(|column| column.0).collect())
+    }
+}

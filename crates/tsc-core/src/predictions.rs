@@ -36,9 +36,40 @@ pub struct Intervals {
     /// Nominal coverage of each column, such as 0.9.
     pub levels: Vec<f64>,
     /// Lower bounds, `levels.len()` columns of one value per sample.
+    #[serde(with = "crate::nan_as_null::columns")]
     pub lower: Vec<Vec<f64>>,
     /// Upper bounds, the same shape.
+    #[serde(with = "crate::nan_as_null::columns")]
     pub upper: Vec<Vec<f64>>,
+}
+
+impl Intervals {
+    /// The same bounds for `n_samples` rows, of which `rows` are these; the others have none.
+    #[must_use]
+    pub fn spread(&self, rows: &[usize], n_samples: usize) -> Self {
+        let place = |column: &Vec<f64>| {
+            let mut all = vec![f64::NAN; n_samples];
+            rows.iter().zip(column).for_each(|(&row, &bound)| all[row] = bound);
+            all
+        };
+        Self {
+            levels: self.levels.clone(),
+            lower: self.lower.iter().map(place).collect(),
+            upper: self.upper.iter().map(place).collect(),
+        }
+    }
+
+    /// Adds the bounds of further rows, of the same levels.
+    ///
+    /// # Panics
+    ///
+    /// If the levels differ.
+    pub fn append(&mut self, more: Intervals) {
+        assert_eq!(self.levels, more.levels, "the same levels");
+        for (all, more) in self.lower.iter_mut().zip(more.lower).chain(self.upper.iter_mut().zip(more.upper)) {
+            all.extend(more);
+        }
+    }
 }
 
 /// Outcome of scoring, as columns with one entry per sample.

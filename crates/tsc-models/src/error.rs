@@ -39,10 +39,12 @@ pub(crate) enum ModelsError {
     )]
     #[error("the {what} backend cannot fit {lacking}")]
     Lacks { what: &'static str, lacking: &'static str },
-    #[error("models cannot be blended: {0}")]
+    #[error("models cannot be put together: {0}")]
     Blend(String),
     #[error("the model cannot be explained: {0}")]
     Unexplained(String),
+    #[error("the models of the folds differ in width, or there is none")]
+    Widths,
     #[error("the fit panicked: {0}")]
     Panicked(String),
     #[error("resource {kind} is negative at row {row}, and log1p needs values of at least 0")]
@@ -105,12 +107,13 @@ impl From<ModelsError> for Error {
             M::Lacks { .. } => {
                 (InvalidConfig, "TSC-MOD-014", "ask Regressor::capabilities first, or use another backend")
             }
-            M::Blend(_) => (InvalidData, "TSC-MOD-016", "blend models of one schema and one objective"),
+            M::Blend(_) => (InvalidData, "TSC-MOD-016", "use models of one schema and one objective"),
             M::Unexplained(_) => (
                 Prediction,
                 "TSC-MOD-017",
                 "fit with a smaller max_depth, or use the text as LightGBM wrote it",
             ),
+            M::Widths => (Training, "TSC-MOD-019", "report the backend, whose models must keep its width"),
             M::Panicked(_) => (Training, "TSC-MOD-015", "report the input shape to the backend's author"),
             M::NegativeResource { .. } => {
                 (InvalidData, "TSC-RES-001", "mark the cell as missing with NaN, or use transform = identity")

@@ -5,19 +5,22 @@ mod error;
 mod gbdt;
 #[cfg(test)]
 mod golden;
+mod interval;
 mod lightgbm;
 mod linear;
 mod params;
 mod per_cluster;
 mod resource;
 mod transform;
+mod value;
 
 pub use gbdt::GbdtModel;
+pub use interval::{Coverage, IntervalMethod, IntervalParams};
 pub use lightgbm::LightGbm;
 pub use linear::{FittedLinear, Linear, LinearParams};
 pub use params::{Boosting, GbmParams, Head, Metric, Objective, Scalar};
 pub use per_cluster::{
-    ClusterReport, ComparedScores, Fault, FeatureImportance, FittedPerCluster, Gain, ModelFault, ModelReport,
+    ClusterReport, ComparedScores, Fault, FeatureImportance, FittedPerCluster, FoldMean, Gain, ModelFault, ModelReport,
     ModelWarning, ModelsReport, NoiseValue, PerCluster, PerClusterParams, SegmentedRows, Selection,
     SkipReason, SkippedCluster, Weight, WeightReason,
 };
@@ -26,4 +29,5 @@ pub use resource::{
     fit_resources,
 };
 pub use transform::Transform;
+pub use value::{GLOBAL, Measure, PERMUTED, Paired, Rival, SegmentValue, ValueReport, Verdict, permuted_labels};
 pub use tsc_core::{FittedRegressor, Regressor};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tsc_core::{
-    ArtifactSink, ArtifactSource, Features, FitWarning, FittedRegressor, Label, PredictionSource, Prefixed,
+    ArtifactSink, ArtifactSource, Error, Features, FitWarning, FittedRegressor, Intervals, Label, PredictionSource, Prefixed,
     RegressionScores, Regressor, ResourceColumn, ResourceKind, ResourceTargets, Result, Stage, Unit, Watch,
     damaged,
 };
@@ -84,6 +84,8 @@ pub struct ResourcePrediction {
     pub values: Vec<f64>,
     /// Who made each value.
     pub sources: Vec<PredictionSource>,
+    /// Bounds in the unit, where intervals were asked for.
+    pub intervals: Option<Intervals>,
     /// Models that failed.
     pub faults: Vec<ModelFault>,
 }
@@ -109,7 +111,7 @@ pub struct ResourcePrediction {
 /// let spec = FoldSpec { split: Split::Auto, holdout: 0.2, folds: 4, gap: Millis(0), seed: 42 };
 /// let split = folds(60, None, None, &spec)?;
 /// let x = Features::new(&x, 1)?;
-/// let rows = SegmentedRows { x, labels: &labels, n_clusters: 1, groups: None, folds: &split };
+/// let rows = SegmentedRows { x, labels: &labels, n_clusters: 1, groups: None, folds: &split, references: &[] };
 /// let resources = ResourceTargets::new().with(ResourceKind::named("length_of_stay")?, Unit::Days, &days)?;
 /// let heads = PerCluster::new(Linear::new(LinearParams::default())?, PerClusterParams::default())?;
 /// # #[cfg(feature = "linear")] {
@@ -157,6 +159,8 @@ fn fit_head<R: Regressor>(
     {
         return Err(ModelsError::NegativeResource { kind: kind.to_string(), row }.into());
     }
+    // Plain forecasts are of the target, not of a resource.
+    let rows = &SegmentedRows { references: &[], ..*rows };
     let (models, mut report) = heads.fit_transformed(rows, values, transform, watch)?;
     if let Some(warning) = suspected_sentinel(values) {
         report.warnings.push(ModelWarning { cluster: None, warning });
@@ -240,6 +244,10 @@ impl<F: FittedRegressor> ResourceHead<F> {
         let mut values = vec![f64::NAN; n];
         let mut sources = vec![PredictionSource::Unavailable; n];
         let faults = self.models.predict_into(x, density, labels, noise, &mut values, &mut sources)?;
+        let mut intervals = self.models.intervals(x, density, labels, noise, &values)?;
+        if let Some(Intervals { lower, upper, .. }) = &mut intervals {
+            lower.iter_mut().chain(upper).flatten().for_each(|bound| *bound = self.transform.invert(*bound));
+        }
         for (value, source) in values.iter_mut().zip(&mut sources) {
             *value = self.transform.invert(*value);
             // The exponential of a far outlier may overflow.
@@ -247,7 +255,8 @@ impl<F: FittedRegressor> ResourceHead<F> {
                 (*value, *source) = (f64::NAN, PredictionSource::Unavailable);
             }
         }
-        Ok(ResourcePrediction { kind: self.kind.clone(), unit: self.unit.clone(), values, sources, faults })
+        let (kind, unit) = (self.kind.clone(), self.unit.clone());
+        Ok(ResourcePrediction { kind, unit, values, sources, intervals, faults })
     }
 }
 
@@ -272,6 +281,28 @@ impl<F: FittedRegressor> FittedResources<F> {
     #[must_use]
     pub fn none() -> Self {
         Self { heads: Vec::new() }
+    }
+
+    /// Fits every head once more on all rows of `rows.folds.fit`; see [`PerCluster::refit`].
+    ///
+    /// # Errors
+    ///
+    /// As [`fit_resources`]; `InvalidConfig` if a head's column is missing.
+    pub fn refit<R: Regressor<Fitted = F>>(
+        self,
+        heads: &PerCluster<R>,
+        rows: &SegmentedRows<'_>,
+        resources: &ResourceTargets<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Self> {
+        let refit = |head: ResourceHead<F>| {
+            let column = resources.columns().iter().find(|column| column.kind == head.kind);
+            let column = column.ok_or_else(|| ModelsError::NoSuchColumn(head.kind.to_string()))?;
+            let models = heads.refit_transformed(head.models, rows, column.values, head.transform, watch)?;
+            Ok(ResourceHead { models, ..head })
+        };
+        let heads: Result<Vec<_>> = self.heads.into_iter().map(refit).collect();
+        Ok(Self { heads: heads.map_err(|error: Error| error.at_stage(Stage::ResourceModel))? })
     }
 
     /// The heads, ordered by kind.

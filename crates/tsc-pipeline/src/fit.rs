@@ -9,7 +9,7 @@ use tsc_models::{FittedResources, PerCluster, SegmentedRows, fit_resources};
 use tsc_monitor::Reference;
 
 use crate::clock::Stopwatch;
-use crate::config::{ConfigWarning, PipelineConfig};
+use crate::config::{ConfigWarning, PipelineConfig, Refit};
 use crate::reports::{ClusteringReport, FallbackReport, Skipped, Timings, TrainingReport};
 use crate::segments::{Seen, SegmentStability, Segmenter, largest_share, segment_warnings};
 use crate::served::{FitFacts, Models, cluster_columns, fill_noise, model_columns};
@@ -28,7 +28,7 @@ pub(crate) struct Stages<C, R, N> {
 pub(crate) struct Fit<C: Clusterer, R: Regressor, N: NoiseFallback> {
     pub(crate) models: Models<C, R, N>,
     pub(crate) report: TrainingReport,
-    pub(crate) holdout: Vec<usize>,
+    pub(crate) split: Folds,
 }
 
 /// Fits every stage on checked rows: the code of a first fit and of every challenger.
@@ -54,7 +54,7 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let targets = batch.targets().ok_or_else(crate::error::no_targets)?;
 
     let watch = Stopwatch::start();
-    let split = split(config, batch, n)?;
+    let split = folds(n, batch.groups(), batch.times(), &spec(config, n))?;
     let mut raw = Vec::new();
     let x_fit = x.gather(&split.fit, &mut raw);
     let columns = cluster_columns(schema);
@@ -90,8 +90,14 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let mut buffer = Vec::new();
     let x_model = model_columns(x, schema, &mut buffer);
     let n_clusters = clusterer.n_clusters();
-    let rows =
-        SegmentedRows { x: x_model, labels: &labels, n_clusters, groups: batch.groups(), folds: &split };
+    let rows = SegmentedRows {
+        x: x_model,
+        labels: &labels,
+        n_clusters,
+        groups: batch.groups(),
+        folds: &split,
+        references: batch.references(),
+    };
     let per_cluster = PerCluster::new(&stages.regressor, config.per_cluster())?;
     let (target, models_report) = per_cluster.fit(&rows, targets, &Watch::NONE)?;
     timings.models = watch.seconds();
@@ -149,6 +155,7 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
         skipped,
         rejected: Vec::new(),
         degraded: Vec::new(),
+        refitted_rows: None,
         run: None,
         registered: None,
         timings: Timings { total: total.seconds(), ..timings },
@@ -168,18 +175,54 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
         reference: Arc::new(reference),
         facts,
     };
-    Ok(Fit { models, report, holdout: split.holdout })
+    Ok(Fit { models, report, split })
 }
 
-fn split(config: &PipelineConfig, batch: &Batch<'_>, n: usize) -> Result<Folds> {
-    let spec = FoldSpec {
+/// Fits target and resources once more with the held-out rows, where the configuration asks for it.
+///
+/// Called after everything that is reported, or decides on a challenger, was measured.
+pub(crate) fn refit<C: Clusterer, R: Regressor, N: NoiseFallback>(
+    stages: &Stages<C, R, N>,
+    config: &PipelineConfig,
+    batch: &Batch<'_>,
+    fit: Fit<C, R, N>,
+) -> Result<Fit<C, R, N>> {
+    let asked = match config.training.refit {
+        Refit::Auto => fit.split.by_time,
+        Refit::Always => true,
+        Refit::Never => false,
+    };
+    let (true, Some(x), Some(targets)) = (asked, batch.features(), batch.targets()) else { return Ok(fit) };
+    let Fit { mut models, mut report, split } = fit;
+    let watch = Stopwatch::start();
+    let all = folds(x.n_samples(), batch.groups(), batch.times(), &FoldSpec { holdout: 0.0, ..spec(config, x.n_samples()) })?;
+    let mut buffer = Vec::new();
+    let rows = SegmentedRows {
+        x: model_columns(x, &models.schema, &mut buffer),
+        labels: &report.clustering.labels,
+        n_clusters: models.clusterer.n_clusters(),
+        groups: batch.groups(),
+        folds: &all,
+        references: &[],
+    };
+    let per_cluster = PerCluster::new(&stages.regressor, config.per_cluster())?;
+    models.target = per_cluster.refit(models.target, &rows, targets, &Watch::NONE)?;
+    let heads = PerCluster::new(&stages.resource_regressor, config.per_cluster())?;
+    models.resources = models.resources.refit(&heads, &rows, batch.resources(), &Watch::NONE)?;
+    report.refitted_rows = Some(x.n_samples() as u64);
+    report.timings.refit = watch.seconds();
+    report.timings.total += report.timings.refit;
+    Ok(Fit { models, report, split })
+}
+
+fn spec(config: &PipelineConfig, n: usize) -> FoldSpec {
+    FoldSpec {
         split: config.training.split,
         holdout: config.training.validation_fraction,
         folds: config.training.folds.unwrap_or(if n <= 5000 { 5 } else { 1 }),
         gap: config.training.gap,
         seed: config.random_state,
-    };
-    folds(n, batch.groups(), batch.times(), &spec)
+    }
 }
 
 fn labels_of_all<F: FittedClusterer>(clusterer: &F, view: Features<'_>, split: &Folds) -> Result<Vec<Label>> {

@@ -502,6 +502,7 @@ fn for_every_row(scored: &Predictions, screened: &Screened<'_>, n_samples: usize
         all.values[row] = scored.values[i];
         all.sources[row] = scored.sources[i];
     }
+    all.intervals = scored.intervals.as_ref().map(|bounds| bounds.spread(kept, n_samples));
     all
 }
 
@@ -514,6 +515,7 @@ fn resource_for_every_row(
     let mut all = ResourcePredictions {
         values: vec![f64::NAN; n_samples],
         sources: vec![PredictionSource::Unavailable; n_samples],
+        intervals: scored.intervals.as_ref().map(|bounds| bounds.spread(kept, n_samples)),
         ..scored.clone()
     };
     for (i, &row) in kept.iter().enumerate() {

@@ -3,9 +3,11 @@
 use tsc_core::{Batch, Clusterer, NoiseFallback, Regressor};
 #[cfg(feature = "report")]
 use tsc_report::{
-    Absent, ClusterMap, ClusterScores, ClusterSize, ClusterSummary, DataFindings, Importance, ModelScores,
-    Rejection, Report, ReportData, Setting, Skipped,
+    Absent, ClusterMap, ClusterScores, ClusterSize, ClusterSummary, Compared, CoverageRow, DataFindings,
+    Importance, ModelScores, Rejection, Report, ReportData, Setting, Skipped, Value,
 };
+#[cfg(feature = "report")]
+use tsc_models::{Coverage, Paired, SegmentValue, ValueReport};
 
 use crate::config::PipelineConfig;
 #[cfg(feature = "report")]
@@ -95,6 +97,7 @@ pub(crate) fn data<C: Clusterer, R: Regressor, N: NoiseFallback>(
                 global: Some(c.holdout.pooled),
             })
             .collect(),
+        value: report.models.value.as_ref().map(value),
         skipped: report
             .skipped
             .iter()
@@ -111,6 +114,38 @@ pub(crate) fn data<C: Clusterer, R: Regressor, N: NoiseFallback>(
             Setting::new("seed", config.random_state),
         ],
         ..ReportData::default()
+    }
+}
+
+#[cfg(feature = "report")]
+fn value(value: &ValueReport) -> Value {
+    let compared = |name: String, paired: &Paired| Compared {
+        name,
+        rows: paired.rows,
+        groups: paired.groups,
+        pipeline: paired.first,
+        other: paired.second,
+        interval: paired.interval,
+    };
+    let segment = |cluster: Option<tsc_core::ClusterId>| cluster.map_or("noise".into(), |c| format!("cluster {c}"));
+    let of_segment = |s: &SegmentValue| {
+        let name = format!("{}, {:.0} % own model", segment(s.cluster), 100.0 * s.weight);
+        compared(name, &s.paired)
+    };
+    let coverage = |row: &Coverage| CoverageRow {
+        name: row.segment.map_or("all rows".into(), segment),
+        level: row.level,
+        rows: row.rows,
+        share: row.share,
+        interval: row.interval,
+        mean_width: row.mean_width,
+    };
+    Value {
+        sentence: value.sentence(),
+        measure: value.measure.name().into(),
+        rivals: value.rivals.iter().map(|rival| compared(rival.name.clone(), &rival.paired)).collect(),
+        segments: value.segments.iter().map(of_segment).collect(),
+        coverage: value.coverage.iter().map(coverage).collect(),
     }
 }
 

@@ -12,7 +12,7 @@ use tsc_series::FittedFeaturizer;
 use crate::bundle::BundleSource;
 use crate::clock;
 use crate::config::{Backend, ConfigErrors, PipelineConfig};
-use crate::fit::{Stages, fit};
+use crate::fit::{Stages, fit, refit};
 use crate::fitted::FittedPipeline;
 use crate::observers::Observers;
 use crate::reports::TrainingReport;
@@ -207,7 +207,10 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Pipeline<C, R, N> {
         let rows = columns.batch(x)?;
         let pool = thread_pool(self.config.threads)?;
         let mut fit =
-            in_pool(pool.as_deref(), || fit(&self.stages, &self.config, schema, &rows, medians, 1, at))?;
+            in_pool(pool.as_deref(), || {
+                let fit = fit(&self.stages, &self.config, schema, &rows, medians, 1, at)?;
+                refit(&self.stages, &self.config, &rows, fit)
+            })?;
         fit.report.rejected.clone_from(&screened.rejected);
         FittedPipeline::first(self, tracking, pool, fit, &rows, runs)
     }

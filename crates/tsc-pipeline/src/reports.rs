@@ -32,6 +32,8 @@ pub struct Timings {
     pub models: f64,
     /// Resource heads.
     pub resources: f64,
+    /// The last fit, with the held-out rows.
+    pub refit: f64,
     /// Monitoring.
     pub monitoring: f64,
     /// Tracking calls, registration included.
@@ -75,6 +77,9 @@ pub struct TrainingReport {
     pub warnings: Vec<ConfigWarning>,
     /// Rows refused at the border.
     pub rejected: Vec<Rejected>,
+    /// Rows the served models were fitted on in the end; absent where what was measured serves.
+    #[serde(default)]
+    pub refitted_rows: Option<u64>,
     /// What went wrong beside the models.
     pub degraded: Vec<Degraded>,
     /// Run that holds the fit.

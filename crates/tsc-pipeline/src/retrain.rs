@@ -9,7 +9,7 @@ use tsc_retrain::{Admission, Gate, GateDecision, GateOutcome, Holdout, RetrainMo
 
 use crate::clock::{self, Stopwatch};
 use crate::config::PipelineConfig;
-use crate::fit::{Fit, Stages, fit};
+use crate::fit::{Fit, Stages, fit, refit};
 use crate::fitted::{FittedPipeline, Registration};
 use crate::pipeline::in_pool;
 use crate::reports::{RetrainReport, Timings};
@@ -53,12 +53,12 @@ fn challenge<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let fit = fit(stages, config, &champion.schema, &rows, medians, champion.version + 1, at)?;
     let Some(x) = rows.features() else { unreachable!("the window holds checked rows") };
     let (mut buffer, targets) = (Vec::new(), rows.targets().unwrap_or_default());
-    let held = x.gather(&fit.holdout, &mut buffer);
+    let held = x.gather(&fit.split.holdout, &mut buffer);
     let old = champion.score(held)?.predictions;
     let new = fit.models.score(held)?.predictions;
-    let truth: Vec<f64> = fit.holdout.iter().map(|&row| targets[row]).collect();
+    let truth: Vec<f64> = fit.split.holdout.iter().map(|&row| targets[row]).collect();
     let groups: Option<Vec<_>> =
-        rows.groups().map(|groups| fit.holdout.iter().map(|&row| groups[row]).collect());
+        rows.groups().map(|groups| fit.split.holdout.iter().map(|&row| groups[row]).collect());
     let holdout = Holdout {
         truth: &truth,
         groups: groups.as_deref(),
@@ -66,6 +66,8 @@ fn challenge<C: Clusterer, R: Regressor, N: NoiseFallback>(
         challenger: Scored { predictions: &new, n_clusters: fit.models.n_clusters() },
     };
     let decision = Gate::new(config.retraining.gate.clone())?.decide(&holdout, trigger)?;
+    let promoted = decision.outcome == GateOutcome::Promote;
+    let fit = if promoted { refit(stages, config, &rows, fit)? } else { fit };
     Ok(Judged { fit, decision })
 }
 

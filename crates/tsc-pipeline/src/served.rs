@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tsc_cluster::ClusterView;
 use tsc_core::{
     Assignment, BoxClusterer, BoxFallback, BoxRegressor, Clusterer, Degradation, Degraded, Features,
-    FittedClusterer, FittedFallback, Label, NoiseFallback, PredictionSource, Predictions, Regressor,
+    FittedClusterer, FittedFallback, Intervals, Label, NoiseFallback, PredictionSource, Predictions, Regressor,
     ResourceKind, Result, Schema, Stage, Timestamp, Unit, check_width,
 };
 use tsc_models::{Fault, FittedPerCluster, FittedResources, ModelFault, NoiseValue, ResourcePrediction};
@@ -61,6 +61,9 @@ pub struct ResourcePredictions {
     pub values: Vec<f64>,
     /// Who made each value.
     pub sources: Vec<PredictionSource>,
+    /// Bounds in the unit, where intervals were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<Intervals>,
 }
 
 impl<C: Clusterer, R: Regressor, N: NoiseFallback> Models<C, R, N> {
@@ -151,6 +154,10 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Models<C, R, N> {
             into.strengths.extend(from.strengths);
             into.values.extend(from.values);
             into.sources.extend(from.sources);
+            match (&mut into.intervals, from.intervals) {
+                (Some(all), Some(more)) => all.append(more),
+                (all, more) => *all = more,
+            }
             for item in part.degraded {
                 if !all.degraded.contains(&item) {
                     all.degraded.push(item);
@@ -191,6 +198,8 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Models<C, R, N> {
         for fault in faults {
             self.record(degraded_by(&fault, Stage::TimeSeriesModel), &mut degraded)?;
         }
+        out.intervals =
+            self.target.intervals(x_model, &out.density_labels, &out.labels, self.noise_value, &out.values)?;
         Ok(Scored { predictions: out, degraded })
     }
 
@@ -227,8 +236,8 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Models<C, R, N> {
             for fault in &head.faults {
                 self.record(degraded_by(fault, Stage::ResourceModel), &mut degraded)?;
             }
-            let ResourcePrediction { kind, unit, values, sources, .. } = head;
-            out.push(ResourcePredictions { kind, unit, values, sources });
+            let ResourcePrediction { kind, unit, values, sources, intervals, .. } = head;
+            out.push(ResourcePredictions { kind, unit, values, sources, intervals });
         }
         Ok((out, degraded))
     }

@@ -34,6 +34,8 @@ pub struct ReportData {
     pub models: Vec<ModelScores>,
     /// Held-out scores per cluster.
     pub cluster_scores: Vec<ClusterScores>,
+    /// What the pipeline is worth beside plainer predictions of the same held-out rows.
+    pub value: Option<Value>,
     /// Clusters and stages without a model of their own.
     pub skipped: Vec<Skipped>,
     /// Feature importance per model.
@@ -112,6 +114,58 @@ pub struct ClusterSize {
     pub size: u64,
     /// How long it lasts over the densities, 0..=1.
     pub persistence: Option<f64>,
+}
+
+/// What the pipeline is worth beside plainer predictions of the same held-out rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Value {
+    /// Whether segmentation helped, in one sentence.
+    pub sentence: String,
+    /// Name of the loss, such as `RMSE`; smaller is better.
+    pub measure: String,
+    /// Against each plainer way.
+    pub rivals: Vec<Compared>,
+    /// Against one global model, by segment.
+    pub segments: Vec<Compared>,
+    /// Prediction intervals.
+    pub coverage: Vec<CoverageRow>,
+}
+
+/// Losses of the pipeline and of another way on the same rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compared {
+    /// The other way, or the segment.
+    pub name: String,
+    /// Held-out rows.
+    pub rows: u64,
+    /// Their patients or series.
+    pub groups: u64,
+    /// Loss of the pipeline.
+    pub pipeline: f64,
+    /// Loss of the other.
+    pub other: f64,
+    /// 95 % interval of pipeline minus other.
+    pub interval: Option<[f64; 2]>,
+}
+
+/// How often held-out truth fell inside its interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoverageRow {
+    /// `all rows` or the segment.
+    pub name: String,
+    /// Nominal coverage.
+    pub level: f64,
+    /// Held-out rows.
+    pub rows: u64,
+    /// Share inside.
+    pub share: f64,
+    /// 95 % interval of the share.
+    pub interval: Option<[f64; 2]>,
+    /// Mean width of the intervals.
+    pub mean_width: f64,
 }
 
 /// Held-out scores under a name.

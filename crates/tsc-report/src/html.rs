@@ -4,7 +4,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 use tsc_core::{Label, RegressionScores, Result};
 
-use crate::data::{ReportData, Setting};
+use crate::data::{self, ReportData, Setting};
 use crate::error::ReportError;
 use crate::plot::{Plot, Style, colour};
 use crate::report::Report;
@@ -47,6 +47,7 @@ struct Page<'a> {
     clusters: Option<Clusters>,
     models: Listed<6>,
     cluster_scores: Listed<7>,
+    value: Option<Value>,
     skipped: Listed<2>,
     figures: Vec<Figure>,
     absent: Vec<[String; 2]>,
@@ -76,6 +77,7 @@ impl Page<'static> {
             clusters: clusters(data),
             models: models(data),
             cluster_scores: cluster_scores(data),
+            value: data.value.as_ref().map(value),
             skipped: listed(&data.skipped, |s| [plain(&s.what, TEXT), plain(&s.reason, TEXT)]),
             figures: figures(report),
             absent: absent(data),
@@ -243,6 +245,52 @@ fn cluster_scores(data: &ReportData) -> Listed<7> {
             colour: Some(colour(row.cluster.map_or(Label::NOISE, Label::of))),
         }
     })
+}
+
+#[derive(Serialize)]
+struct Value {
+    sentence: String,
+    measure: String,
+    rivals: Listed<6>,
+    segments: Listed<6>,
+    coverage: Listed<6>,
+}
+
+fn value(value: &data::Value) -> Value {
+    let between = |interval: Option<[f64; 2]>| match interval {
+        Some([lower, upper]) => format!("{} to {}", number(Some(lower)), number(Some(upper))),
+        None => "one group only".into(),
+    };
+    let compared = |row: &data::Compared| {
+        let tone = match row.interval {
+            Some([_, upper]) if upper < 0.0 => Tone::Good,
+            Some([lower, _]) if lower > 0.0 => Tone::Warn,
+            _ => Tone::Plain,
+        };
+        let losses = [number(Some(row.pipeline)), number(Some(row.other))];
+        let [pipeline, other] = losses;
+        let cells =
+            [plain(&row.name, TEXT), count(row.rows), count(row.groups), pipeline, other, between(row.interval)];
+        Row { cells, tone, colour: None }
+    };
+    Value {
+        sentence: plain(&value.sentence, TEXT),
+        measure: plain(&value.measure, TEXT),
+        rivals: listed_with(&value.rivals, compared),
+        segments: listed_with(&value.segments, compared),
+        coverage: listed(&value.coverage, |row| {
+            [
+                plain(&row.name, TEXT),
+                percent(Some(row.level)),
+                count(row.rows),
+                percent(Some(row.share)),
+                row.interval.map_or("one group only".into(), |[lower, upper]| {
+                    format!("{} to {}", percent(Some(lower)), percent(Some(upper)))
+                }),
+                number(Some(row.mean_width)),
+            ]
+        }),
+    }
 }
 
 #[derive(Serialize)]

@@ -11,8 +11,8 @@ mod summary;
 mod text;
 
 pub use data::{
-    Absent, ClusterScores, ClusterSize, ClusterSummary, DataFindings, ModelScores, Rejection, ReportData,
-    Retrain, Setting, Skipped,
+    Absent, ClusterScores, ClusterSize, ClusterSummary, Compared, CoverageRow, DataFindings, ModelScores,
+    Rejection, ReportData, Retrain, Setting, Skipped, Value,
 };
 pub use plot::{ClusterMap, Importance, NoiseTrend, Plot, Principal, Style, principal_axes};
 pub use report::{NamedPlot, Report};

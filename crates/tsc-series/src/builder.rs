@@ -1,10 +1,12 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tsc_core::Result;
+use tsc_core::{GroupId, Result};
 
-use crate::clean::{Cleaned, clean};
+use crate::clean::{Cleaned, Cleaning, RangeAction};
+use crate::conversion::Linear;
 use crate::error::SeriesError;
-use crate::quality::{Counts, Coverage, QualityReport, Reason, Tally, median};
+use crate::names::Names;
+use crate::quality::{Counts, QualityReport, Reason, Tally};
 use crate::table::SeriesTable;
 use crate::time_kind::TimeKind;
 use crate::variables::{Role, VariableTable};
@@ -24,16 +26,25 @@ struct Row {
 pub struct SeriesTableBuilder {
     time_kind: TimeKind,
     variables: VariableTable,
-    lookup: BTreeMap<String, u32>,
+    names: Names,
+    cleaning: Vec<Cleaning>,
+    /// By variable: its own unit and those that the input may name instead.
+    units: Vec<Vec<(String, Linear)>>,
     patients: Vec<String>,
+    /// Person of each patient, where the input says it.
+    groups: Vec<Option<GroupId>>,
     patient_lookup: BTreeMap<String, u32>,
-    last_patient: Option<u32>,
+    current: Option<u32>,
+    /// Static values and outcomes that were added, by patient and variable.
+    once: BTreeMap<(u32, u32), u64>,
     dynamic: Vec<Row>,
     fixed: Vec<Row>,
     outcomes: Vec<Row>,
     counts: Counts,
     rows: Tally,
     outcome_cells: Tally,
+    /// Rows read before the first of this table.
+    rows_before: u64,
 }
 
 impl std::fmt::Debug for SeriesTableBuilder {
@@ -44,27 +55,50 @@ impl std::fmt::Debug for SeriesTableBuilder {
 
 impl SeriesTableBuilder {
     pub(crate) fn new(variables: VariableTable) -> Self {
+        Self::with_cleaning(variables, RangeAction::Clamp, false, false)
+    }
+
+    /// `unit_by_row`: units are converted by [`Self::in_unit`] instead of for every value.
+    pub(crate) fn with_cleaning(
+        variables: VariableTable,
+        action: RangeAction,
+        repair: bool,
+        unit_by_row: bool,
+    ) -> Self {
         let variables = variables.with_companions();
-        let numbers = 0u32..;
-        let mut lookup: BTreeMap<String, u32> =
-            variables.as_slice().iter().map(|v| v.name.clone()).zip(numbers).collect();
+        let specs = variables.as_slice();
+        let is_derived = |position: u32| {
+            (position as usize).checked_sub(1).is_some_and(|v| variables.companion(v).is_some())
+        };
         // Companions are derived, never read.
-        for companion in (0..variables.len()).filter_map(|variable| variables.companion(variable)) {
-            lookup.remove(&variables.as_slice()[companion].name);
-        }
+        let names = specs.iter().map(|v| v.input_name()).zip(0..).filter(|(_, v)| !is_derived(*v));
+        let names = Names::new(names);
+        let cleaning = specs.iter().map(|v| Cleaning::of(v, action, repair, unit_by_row)).collect();
+        let units = specs.iter().map(|v| {
+            let own = v.unit.iter().map(|unit| (unit.to_string(), Linear { factor: 1.0, offset: 0.0 }));
+            let other =
+                |c: &crate::Conversion| Some((c.from.to_string(), c.linear(&v.name, v.unit.as_ref())?));
+            own.chain(v.convert.iter().filter_map(other)).collect()
+        });
+        let units = units.collect();
         Self {
             time_kind: TimeKind::default(),
+            names,
+            cleaning,
+            units,
             variables,
-            lookup,
             patients: Vec::new(),
+            groups: Vec::new(),
             patient_lookup: BTreeMap::new(),
-            last_patient: None,
+            current: None,
+            once: BTreeMap::new(),
             dynamic: Vec::new(),
             fixed: Vec::new(),
             outcomes: Vec::new(),
             counts: Counts::default(),
             rows: Tally::default(),
             outcome_cells: Tally::default(),
+            rows_before: 0,
         }
     }
 
@@ -78,73 +112,164 @@ impl SeriesTableBuilder {
     /// The variable's role decides where it goes: a series, a static value (`time_ms` does not matter, except
     /// that a `StaticAndDynamic` variable is static at 0 only), or an outcome. What cannot be used is counted.
     pub fn push(&mut self, patient: &str, time_ms: i64, variable: &str, value: f64) {
-        self.push_row(patient, Some(time_ms), variable, Some(value));
+        self.begin(patient);
+        match self.names.get(variable.as_bytes()) {
+            Some(known) => self.add(known, Some(time_ms), Ok(value)),
+            None => self.add_unknown(variable),
+        }
     }
 
     /// Makes sure that a patient is in the table, with or without values.
     pub fn add_patient(&mut self, patient: &str) {
-        self.patient(patient);
+        self.begin(patient);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.patients.is_empty()
+    pub(crate) fn n_patients(&self) -> usize {
+        self.patients.len()
     }
 
     pub(crate) fn holds(&self, patient: &str) -> bool {
         self.patient_lookup.contains_key(patient)
     }
 
-    fn patient(&mut self, id: &str) -> u32 {
-        // Files hold a patient's rows together, so the last one is nearly always right.
-        if let Some(last) = self.last_patient
-            && self.patients[last as usize] == id
-        {
-            return last;
+    /// Whether the input has this variable, rather than that it is derived.
+    pub(crate) fn is_read(&self, variable: u32) -> bool {
+        let name = self.variables.as_slice()[variable as usize].input_name();
+        self.names.get(name.as_bytes()) == Some(variable)
+    }
+
+    pub(crate) fn variables(&self) -> &VariableTable {
+        &self.variables
+    }
+
+    /// Position of the variable of a name in the input.
+    #[inline]
+    pub(crate) fn variable(&self, name: &[u8]) -> Option<u32> {
+        self.names.get(name)
+    }
+
+    /// Whether the rows of this patient are being added.
+    #[inline]
+    pub(crate) fn is_current(&self, patient: &str) -> bool {
+        match self.current {
+            Some(current) => self.patients[current as usize] == patient,
+            None => patient.is_empty(),
         }
-        let number = match self.patient_lookup.get(id) {
+    }
+
+    /// The rows that follow are this patient's; an empty name is nobody's.
+    pub(crate) fn begin(&mut self, patient: &str) {
+        if self.is_current(patient) {
+            return;
+        }
+        if patient.is_empty() {
+            self.current = None;
+            return;
+        }
+        let number = match self.patient_lookup.get(patient) {
             Some(&number) => number,
             None => {
                 let number =
                     u32::try_from(self.patients.len()).expect("fewer than 2^32 patients fit in memory");
-                self.patients.push(id.to_string());
-                self.patient_lookup.insert(id.to_string(), number);
+                self.patients.push(patient.to_string());
+                self.groups.push(None);
+                self.patient_lookup.insert(patient.to_string(), number);
                 number
             }
         };
-        self.last_patient = Some(number);
-        number
+        self.current = Some(number);
     }
 
-    /// `None` for a time that could not be read, and for a value that is no number.
-    pub(crate) fn push_row(&mut self, patient: &str, time: Option<i64>, variable: &str, value: Option<f64>) {
-        let known = self.lookup.get(variable).copied();
-        let role = known.map(|v| self.variables.as_slice()[v as usize].role);
-        let number = self.rows.read + self.outcome_cells.read + 1;
-        let tally = if role.is_some_and(Role::is_outcome) { &mut self.outcome_cells } else { &mut self.rows };
-        tally.read += 1;
-        let fault = match (known, role) {
-            _ if patient.is_empty() => Some(Reason::NoPatient),
-            (Some(_), Some(Role::Static | Role::Outcome)) => value.is_none().then_some(Reason::Unparsable),
-            (Some(_), Some(_)) if time.is_none() => Some(Reason::NoTime),
-            (Some(_), Some(_)) => value.is_none().then_some(Reason::Unparsable),
-            _ => Some(Reason::UnknownVariable),
-        };
-        let (Some(known), Some(role), Some(value), None) = (known, role, value, fault) else {
-            tally.rejected += 1;
-            self.counts.add(fault.unwrap_or(Reason::Unparsable), variable, number);
-            if !patient.is_empty() {
-                self.patient(patient);
-            }
-            return;
-        };
-        let time = time.unwrap_or(0);
-        let row = Row { patient: self.patient(patient), variable: known, time, value, number };
-        match role {
-            Role::Dynamic | Role::OutcomeSeries => self.dynamic.push(row),
-            Role::StaticAndDynamic if time != 0 => self.dynamic.push(row),
-            Role::StaticAndDynamic | Role::Static => self.fixed.push(row),
-            Role::Outcome => self.outcomes.push(row),
+    /// The current patient is this person, who may have other stays.
+    pub(crate) fn set_person(&mut self, person: &str) {
+        if let Some(current) = self.current
+            && !person.is_empty()
+        {
+            self.groups[current as usize].get_or_insert_with(|| GroupId::of(person));
         }
+    }
+
+    /// Adds a value of the current patient; `None` for a time that could not be read.
+    pub(crate) fn add(&mut self, variable: u32, time: Option<i64>, value: std::result::Result<f64, Reason>) {
+        let role = self.variables.as_slice()[variable as usize].role;
+        let number = self.count_row(role.is_outcome());
+        let has_time = matches!(role, Role::Dynamic | Role::StaticAndDynamic | Role::OutcomeSeries);
+        let fault = match (self.current, value) {
+            (None, _) => Reason::NoPatient,
+            (Some(_), _) if has_time && time.is_none() => Reason::NoTime,
+            (Some(_), Err(reason)) => reason,
+            (Some(patient), Ok(value)) => {
+                let time = time.unwrap_or(0);
+                let row = Row { patient, variable, time, value, number };
+                match role {
+                    Role::Dynamic | Role::OutcomeSeries => self.dynamic.push(row),
+                    Role::StaticAndDynamic if time != 0 => self.dynamic.push(row),
+                    Role::StaticAndDynamic | Role::Static => self.fixed.push(row),
+                    Role::Outcome => self.outcomes.push(row),
+                }
+                return;
+            }
+        };
+        self.tally(role.is_outcome()).rejected += 1;
+        self.counts.add(fault, &self.variables.as_slice()[variable as usize].name, number);
+    }
+
+    /// As [`Self::add`] for a variable of one value per patient, unless the same value was added before: a file
+    /// with a row per time repeats it in each.
+    pub(crate) fn add_once(&mut self, variable: u32, value: std::result::Result<f64, Reason>) {
+        if let (Some(patient), Ok(value)) = (self.current, value)
+            && self.once.insert((patient, variable), value.to_bits()) == Some(value.to_bits())
+        {
+            return;
+        }
+        self.add(variable, None, value);
+    }
+
+    /// A row of the current patient with a variable that the table does not have.
+    pub(crate) fn add_unknown(&mut self, name: &str) {
+        let number = self.count_row(false);
+        self.rows.rejected += 1;
+        let reason = if self.current.is_some() { Reason::UnknownVariable } else { Reason::NoPatient };
+        self.counts.add(reason, name, number);
+    }
+
+    /// The number that a text means for a variable.
+    pub(crate) fn category(&self, variable: u32, text: &str) -> std::result::Result<f64, Reason> {
+        let categories = &self.variables.as_slice()[variable as usize].categories;
+        match categories.get(text) {
+            Some(&number) => Ok(number),
+            None if categories.is_empty() => Err(Reason::Unparsable),
+            None => Err(Reason::UnknownCategory),
+        }
+    }
+
+    pub(crate) fn has_categories(&self, variable: u32) -> bool {
+        !self.variables.as_slice()[variable as usize].categories.is_empty()
+    }
+
+    /// A value in the unit that its row names; no name means the variable's own.
+    pub(crate) fn in_unit(&self, variable: u32, unit: &[u8], value: f64) -> std::result::Result<f64, Reason> {
+        // A sentinel has no unit, so it is not converted.
+        let is_plain = matches!(
+            self.cleaning[variable as usize].clean(value),
+            Cleaned::Rejected(_) | Cleaned::Censored(_)
+        );
+        if unit.is_empty() || is_plain {
+            return Ok(value);
+        }
+        let units = &self.units[variable as usize];
+        let found = units.iter().find(|(name, _)| name.as_bytes() == unit);
+        found.map(|(_, linear)| linear.apply(value)).ok_or(Reason::UnitMismatch)
+    }
+
+    fn tally(&mut self, is_outcome: bool) -> &mut Tally {
+        if is_outcome { &mut self.outcome_cells } else { &mut self.rows }
+    }
+
+    /// Number of the row, counted from 1.
+    fn count_row(&mut self, is_outcome: bool) -> u64 {
+        self.tally(is_outcome).read += 1;
+        self.rows_before + self.rows.read + self.outcome_cells.read
     }
 
     /// A row that only says whose rows follow: read and used, without a value.
@@ -154,13 +279,37 @@ impl SeriesTableBuilder {
     }
 
     /// An outcome of a patient that the series do not hold.
-    pub(crate) fn reject_outcome(&mut self, reason: Reason, variable: &str) {
-        self.outcome_cells.read += 1;
+    pub(crate) fn reject_outcome(&mut self, reason: Reason, variable: u32) {
+        let number = self.count_row(true);
         self.outcome_cells.rejected += 1;
-        self.counts.add(reason, variable, self.rows.read + self.outcome_cells.read);
+        self.counts.add(reason, &self.variables.as_slice()[variable as usize].name, number);
     }
 
-    /// Cleans (sentinel, range, repeats), sorts and counts.
+    /// Takes what was added and goes on without it, counting rows onwards.
+    pub(crate) fn take(&mut self) -> Self {
+        let next = Self {
+            time_kind: self.time_kind,
+            variables: self.variables.clone(),
+            names: self.names.clone(),
+            cleaning: self.cleaning.clone(),
+            units: self.units.clone(),
+            rows_before: self.rows_before + self.rows.read + self.outcome_cells.read,
+            patients: Vec::new(),
+            groups: Vec::new(),
+            patient_lookup: BTreeMap::new(),
+            current: None,
+            once: BTreeMap::new(),
+            dynamic: Vec::with_capacity(self.dynamic.len()),
+            fixed: Vec::new(),
+            outcomes: Vec::new(),
+            counts: Counts::default(),
+            rows: Tally::default(),
+            outcome_cells: Tally::default(),
+        };
+        std::mem::replace(self, next)
+    }
+
+    /// Cleans (sentinel, unit, repair, range, repeats), sorts and counts.
     ///
     /// Of several values of one patient, variable and time the last in row order stays; of several static
     /// values or outcomes of a patient the first.
@@ -172,32 +321,40 @@ impl SeriesTableBuilder {
         if self.patients.is_empty() {
             return Err(SeriesError::NoPatient { source_name: "the input".into() }.into());
         }
-        let cells = self.patients.len() * self.variables.len();
+        let width = self.variables.len();
+        let cells = self.patients.len() * width;
         let mut cleaner = Cleaner {
             variables: &self.variables,
+            cleaning: &self.cleaning,
             counts: std::mem::take(&mut self.counts),
             conflicts: BTreeMap::new(),
+            odd: vec![Vec::new(); width],
         };
         let mut fixed = vec![f64::NAN; cells];
         cleaner.keep_first(&self.fixed, &mut self.rows, &mut fixed);
         cleaner.keep_first(&self.outcomes, &mut self.outcome_cells, &mut fixed);
 
-        let (sorted, starts) = by_cell(&self.dynamic, cells, self.variables.len());
-        drop(std::mem::take(&mut self.dynamic));
+        let (sorted, starts) = by_cell(&std::mem::take(&mut self.dynamic), cells, width);
         let mut columns = Columns::with_capacity(cells, sorted.len());
-        for cell in 0..cells {
-            let variable = cell % self.variables.len();
-            let is_outcome = self.variables.as_slice()[variable].role.is_outcome();
+        for (cell, ends) in starts.windows(2).enumerate() {
+            let is_outcome = self.variables.as_slice()[cell % width].role.is_outcome();
             let tally = if is_outcome { &mut self.outcome_cells } else { &mut self.rows };
             columns.begin();
-            cleaner.keep_last(&sorted[starts[cell]..starts[cell + 1]], tally, &mut columns);
+            cleaner.keep_last(&sorted[ends[0]..ends[1]], tally, &mut columns);
         }
         columns.offsets.push(columns.values.len());
-        let (counts, conflicts) = (cleaner.counts, cleaner.conflicts);
+        columns.times.shrink_to_fit();
+        columns.values.shrink_to_fit();
+        let Cleaner { counts, conflicts, odd, .. } = cleaner;
 
+        let is_person_known = self.groups.iter().any(Option::is_some);
+        let groups = self.patients.iter().zip(&self.groups);
+        let groups = groups.map(|(patient, person)| person.unwrap_or_else(|| GroupId::of(patient)));
+        let groups = is_person_known.then(|| groups.collect());
         let mut table = SeriesTable {
             time_kind: self.time_kind,
             variables: self.variables,
+            groups,
             patients: self.patients,
             offsets: columns.offsets,
             times: columns.times,
@@ -211,7 +368,7 @@ impl SeriesTableBuilder {
                 ..QualityReport::default()
             },
         };
-        describe(&mut table);
+        crate::describe::describe(&mut table, odd);
         Ok(table)
     }
 }
@@ -267,21 +424,43 @@ fn by_cell(rows: &[Row], cells: usize, width: usize) -> (Vec<Row>, Vec<usize>) {
 
 struct Cleaner<'a> {
     variables: &'a VariableTable,
+    cleaning: &'a [Cleaning],
     counts: Counts,
     conflicts: BTreeMap<String, u64>,
+    /// By variable: values that the range changed or removed, as they were.
+    odd: Vec<Vec<f64>>,
 }
 
 impl Cleaner<'_> {
     /// The value, and whether it is a stand-in; counts what is changed or rejected.
+    #[inline]
     fn clean(&mut self, row: &Row, tally: &mut Tally) -> Option<(f64, bool)> {
+        match self.cleaning[row.variable as usize].clean(row.value) {
+            Cleaned::Kept(value) => Some((value, false)),
+            other => self.count(other, row, tally),
+        }
+    }
+
+    #[cold]
+    fn count(&mut self, cleaned: Cleaned, row: &Row, tally: &mut Tally) -> Option<(f64, bool)> {
         let spec = &self.variables.as_slice()[row.variable as usize];
-        let (reason, kept) = match clean(row.value, spec) {
+        let (reason, kept) = match cleaned {
             Cleaned::Kept(value) => return Some((value, false)),
             Cleaned::Clamped(value) => (Reason::Clamped, Some((value, false))),
+            Cleaned::Repaired(value) => (Reason::Repaired, Some((value, false))),
             Cleaned::Censored(value) if spec.has_companion() => (Reason::Censored, Some((value, true))),
             Cleaned::Censored(_) => (Reason::Censored, None),
+            Cleaned::OutOfRange(_) => (Reason::OutOfRange, None),
             Cleaned::Rejected(reason) => (reason, None),
         };
+        match cleaned {
+            Cleaned::OutOfRange(value) => self.odd[row.variable as usize].push(value),
+            Cleaned::Clamped(_) => {
+                let recorded = self.cleaning[row.variable as usize].in_unit(row.value);
+                self.odd[row.variable as usize].push(recorded);
+            }
+            _ => {}
+        }
         self.counts.add(reason, &spec.name, row.number);
         tally.rejected += u64::from(kept.is_none());
         kept
@@ -300,10 +479,12 @@ impl Cleaner<'_> {
     /// Rows of one patient and variable, by time.
     fn keep_last(&mut self, rows: &[Row], tally: &mut Tally, columns: &mut Columns) {
         for same_time in rows.chunk_by(|a, b| a.time == b.time) {
-            // Conflicts are a fact of the source, so they are seen before a range removes one of the values.
-            let numbers = || same_time.iter().map(|row| row.value).filter(|value| value.is_finite());
-            if numbers().zip(numbers().skip(1)).any(|(a, b)| a != b) {
-                self.conflict(same_time[0].variable);
+            if same_time.len() > 1 {
+                // Conflicts are a fact of the source, so they are seen before a range removes one of the values.
+                let numbers = || same_time.iter().map(|row| row.value).filter(|value| value.is_finite());
+                if numbers().zip(numbers().skip(1)).any(|(a, b)| a != b) {
+                    self.conflict(same_time[0].variable);
+                }
             }
             let mut kept: Option<(&Row, (f64, bool))> = None;
             for row in same_time {
@@ -326,7 +507,7 @@ impl Cleaner<'_> {
 
     /// Static values or outcomes, in row order.
     fn keep_first(&mut self, rows: &[Row], tally: &mut Tally, fixed: &mut [f64]) {
-        let mut conflicting = std::collections::BTreeSet::new();
+        let mut conflicting = BTreeSet::new();
         for row in rows {
             let cell = row.patient as usize * self.variables.len() + row.variable as usize;
             let Some((value, _)) = self.clean(row, tally) else { continue };
@@ -341,40 +522,4 @@ impl Cleaner<'_> {
             self.repeat(row, tally);
         }
     }
-}
-
-fn describe(table: &mut SeriesTable) {
-    let (patients, width) = (table.patients.len(), table.variables.len());
-    let roles: Vec<Role> = table.variables.as_slice().iter().map(|v| v.role).collect();
-    let is_measured = |patient: &usize| {
-        let ends = &table.offsets[patient * width..=(patient + 1) * width];
-        ends.windows(2).zip(&roles).any(|(ends, role)| role.is_dynamic() && ends[0] < ends[1])
-    };
-    let without = (0..patients).filter(|patient| !is_measured(patient)).count();
-    let mut coverage = Vec::with_capacity(width);
-    let mut values = Vec::new();
-    for (variable, spec) in table.variables.as_slice().iter().enumerate() {
-        values.clear();
-        let mut covered = 0;
-        for patient in 0..patients {
-            let cell = patient * width + variable;
-            let series = &table.values[table.offsets[cell]..table.offsets[cell + 1]];
-            let fixed = Some(table.fixed[cell]).filter(|v| !v.is_nan());
-            covered += u64::from(!series.is_empty() || fixed.is_some());
-            values.extend_from_slice(series);
-            values.extend(fixed);
-        }
-        coverage.push(Coverage {
-            variable: spec.name.clone(),
-            unit: spec.unit.clone(),
-            patients: covered,
-            values: values.len() as u64,
-            min: values.iter().copied().min_by(f64::total_cmp),
-            max: values.iter().copied().max_by(f64::total_cmp),
-            median: median(&mut values),
-        });
-    }
-    table.quality.patients = patients as u64;
-    table.quality.patients_without_dynamic = without as u64;
-    table.quality.coverage = coverage;
 }

@@ -206,6 +206,7 @@ fn panel_stats(params: &SeriesParams) -> Vec<PanelStat> {
             PanelStat::Season(2),
             PanelStat::SeasonMean,
             PanelStat::SeasonIndex,
+            PanelStat::Smoothed,
         ]);
     }
     if params.scale.form != TargetForm::Level {

@@ -81,6 +81,15 @@ pub(crate) enum SeriesError {
     NoClusterColumn { globs: String, features: usize },
     #[error("{key} is {value}, must be {bound}")]
     Setting { key: &'static str, value: String, bound: &'static str },
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "a delimited text has one type"))]
+    #[error("{place}, column {column} is of type {found}, expected numbers, texts, dates or times")]
+    ColumnType { place: Place, column: String, found: String },
+    #[error("input settings: {reason}")]
+    Spec { reason: String },
+    #[error("{place}: the time {text:?} does not count {counts_from} as the other times do")]
+    MixedTimes { place: Place, text: String, counts_from: &'static str },
+    #[error("{place}: a patient whose rows began in line {first} comes again after another")]
+    Reappears { place: Place, first: u64 },
 }
 
 impl SeriesError {
@@ -124,11 +133,11 @@ impl SeriesError {
             }
             Self::Times { .. } => (
                 InvalidData,
-                "TSC-DAT-130",
+                "TSC-DAT-140",
                 "check `input.time`, `series.rows` and `series.grid`: they say what the times count from",
             ),
             Self::NoRow { .. } => {
-                (InvalidData, "TSC-DAT-131", "lower `from` of `series.rows`, or pass longer series")
+                (InvalidData, "TSC-DAT-141", "lower `from` of `series.rows`, or pass longer series")
             }
             Self::NoFeature { .. } => {
                 (InvalidData, "TSC-DAT-115", "fit on patients with differing measurements")
@@ -138,6 +147,22 @@ impl SeriesError {
             }
             Self::Setting { .. } => {
                 (InvalidConfig, "TSC-DAT-117", "set the named key to a value inside its bound")
+            }
+            Self::Spec { .. } => (
+                InvalidConfig,
+                "TSC-DAT-132",
+                "correct the named key; docs/CONFIG.md lists those of `[input]`",
+            ),
+            Self::ColumnType { .. } => {
+                (InvalidData, "TSC-DAT-133", "write the column as numbers or texts, one value a row")
+            }
+            Self::MixedTimes { .. } => (
+                InvalidData,
+                "TSC-DAT-130",
+                "set `time` to how the times are written; one input has one kind of times",
+            ),
+            Self::Reappears { .. } => {
+                (InvalidData, "TSC-DAT-131", "sort the rows by patient, or set `order = \"any\"`")
             }
         }
     }

@@ -8,6 +8,8 @@ mod cells;
 mod check;
 mod clean;
 mod columns;
+mod conversion;
+mod describe;
 mod error;
 mod featurizer;
 mod fourier;
@@ -15,6 +17,7 @@ mod glob;
 mod grid;
 mod inputs;
 mod matrix;
+mod names;
 mod panel;
 mod params;
 mod presets;
@@ -27,6 +30,7 @@ mod rows;
 mod scale;
 mod shape;
 pub mod simulate;
+mod smooth;
 mod stats;
 mod table;
 mod targets;
@@ -37,16 +41,22 @@ mod wire;
 
 pub use aggregate::Aggregate;
 pub use builder::SeriesTableBuilder;
+pub use clean::RangeAction;
+pub use conversion::Conversion;
 pub use featurizer::{Featurizer, FittedFeaturizer};
 pub use grid::Grid;
 pub use matrix::FeatureMatrix;
 pub use panel::{Rolling, WindowStat};
 pub use params::{FeatureSet, ResourceSpec, Rows, SeriesParams, TargetSpec};
 pub use presets::SeriesPreset;
-pub use quality::{Coverage, DropReason, DroppedColumn, Imputed, QualityCount, QualityReport, Reason, Tally};
-pub use read::{ColumnMap, Format, Limits, Source, TableSpec, TimeFormat};
+pub use quality::{
+    Coverage, DropReason, DroppedColumn, Imputed, QualityCount, QualityReport, QualityWarning, Reason, Tally,
+};
+pub use read::{
+    ColumnMap, Format, IdColumns, Limits, PatientStream, RowOrder, Source, TableSpec, TimeFormat,
+};
 pub use references::Reference;
 pub use scale::{ScaleParams, TargetForm};
 pub use table::{PatientIx, SeriesTable, VariableIx};
 pub use time_kind::TimeKind;
-pub use variables::{Absent, Censored, Role, VariableSpec, VariableTable};
+pub use variables::{Absent, Censored, Repair, Role, VariableSpec, VariableTable};

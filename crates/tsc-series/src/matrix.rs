@@ -86,6 +86,8 @@ impl FeatureMatrix {
             Some(targets) => batch.with_targets(targets).expect(ONE_PER_ROW),
             None => batch,
         };
+        let references = self.references.iter().map(|r| tsc_core::Reference { name: r.name, values: r.in_form() });
+        let batch = batch.with_references(references.collect()).expect(ONE_PER_ROW);
         if self.is_calendar { batch.with_times(&self.times).expect(ONE_PER_ROW) } else { batch }
     }
 
@@ -139,6 +141,18 @@ impl FeatureMatrix {
         self.inverses.iter().zip(predictions).map(|(inverse, &value)| inverse.unit(value)).collect()
     }
 
+    /// Whether targets are in another form than their variable's unit.
+    #[must_use]
+    pub fn is_scaled(&self) -> bool {
+        !self.inverses.is_empty()
+    }
+
+    /// Turns bounds or values of some rows into the unit: `shift` and `factor` of each row, 0 and 1 for `level`.
+    pub fn frames(&self) -> impl Iterator<Item = (f64, f64)> {
+        (0..self.n_samples())
+            .map(|row| self.inverses.get(row).map_or((0.0, 1.0), |inverse| (inverse.shift, inverse.factor)))
+    }
+
     /// Resource columns with unit, NaN where missing.
     pub fn resources(&self) -> impl Iterator<Item = (&ResourceKind, &Unit, &[f64])> {
         self.resources.iter().map(|column| (&column.kind, &column.unit, column.values.as_slice()))
@@ -189,7 +203,11 @@ impl FeatureMatrix {
             references: self
                 .references
                 .iter()
-                .map(|reference| Reference { name: reference.name, values: choose(&reference.values) })
+                .map(|reference| Reference {
+                    name: reference.name,
+                    values: choose(&reference.values),
+                    in_form: reference.in_form.as_deref().map(choose),
+                })
                 .collect(),
             resources: self
                 .resources

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::aggregate::Aggregate;
 use crate::grid::{Grid, bin_into, carry};
 use crate::rows::Row;
+use crate::smooth::Smoothed;
 use crate::trend::slope;
 
 /// One number about the values of a window.
@@ -72,6 +73,8 @@ pub(crate) enum PanelStat {
     Season(usize),
     SeasonMean,
     SeasonIndex,
+    /// Exponential smoothing with the season put back, for the period that is forecast.
+    Smoothed,
     Scale,
 }
 
@@ -87,6 +90,7 @@ impl PanelStat {
             PanelStat::Season(back) => format!("season{back}"),
             PanelStat::SeasonMean => "season_mean".into(),
             PanelStat::SeasonIndex => "season_index".into(),
+            PanelStat::Smoothed => "smoothed".into(),
             PanelStat::Scale => "scale".into(),
         }
     }
@@ -196,6 +200,17 @@ impl PanelSeries {
                 };
                 *cell = mean_of(self.seasons(end, step, season).filter_map(ratio));
             }),
+            PanelStat::Smoothed => {
+                // Rows of one period differ in their step alone.
+                let mut known: Option<(usize, Smoothed)> = None;
+                for (end, step, cell) in ends {
+                    if known.as_ref().is_none_or(|(at, _)| *at != end) {
+                        known = Some((end, Smoothed::of(&self.filled[..end], self.first, season)));
+                    }
+                    let period = self.first + (end + step) as i64 - 1;
+                    *cell = known.as_ref().map_or(f64::NAN, |(_, smoothed)| smoothed.at(period));
+                }
+            }
             // Needs the floor: written by the caller.
             PanelStat::Scale => (),
         }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use tsc_core::Unit;
+use tsc_core::{Millis, Unit};
 
 use crate::error::excerpt;
 
@@ -21,6 +21,12 @@ pub enum Reason {
     OutOfRange,
     /// A value set to the nearer `valid` bound: changed, not rejected.
     Clamped,
+    /// An error of recording that was undone: changed, not rejected.
+    Repaired,
+    /// A text that is neither a declared category nor a number.
+    UnknownCategory,
+    /// A value in a unit that the variable has no conversion from.
+    UnitMismatch,
     /// A variable that the variable table does not name.
     UnknownVariable,
     /// Another row holds the value of the same patient, variable and time.
@@ -35,7 +41,15 @@ impl Reason {
     /// Faults of the file rather than of the measurement: these count against `max_rejected_ratio`.
     #[must_use]
     pub fn is_cell_fault(self) -> bool {
-        matches!(self, Reason::Unparsable | Reason::NonFinite | Reason::NoPatient | Reason::NoTime)
+        matches!(
+            self,
+            Reason::Unparsable
+                | Reason::NonFinite
+                | Reason::NoPatient
+                | Reason::NoTime
+                | Reason::UnknownCategory
+                | Reason::UnitMismatch
+        )
     }
 }
 
@@ -80,6 +94,65 @@ pub struct Coverage {
     pub median: Option<f64>,
     /// Largest value, if there is one.
     pub max: Option<f64>,
+    /// Mean time between consecutive values of a patient, if there are two.
+    #[serde(default)]
+    pub mean_gap: Option<Millis>,
+    /// Longest such time.
+    #[serde(default)]
+    pub longest_gap: Option<Millis>,
+}
+
+impl Coverage {
+    fn add(&mut self, more: &Coverage) {
+        let of = |a: Option<f64>, b: Option<f64>, pick: fn(f64, f64) -> f64| match (a, b) {
+            (Some(a), Some(b)) => Some(pick(a, b)),
+            (a, b) => a.or(b),
+        };
+        self.median = if self.values == 0 { more.median } else { self.median.filter(|_| more.values == 0) };
+        // Mean gaps are weighted by the number of gaps, values less patients.
+        let (here, there) =
+            (self.values.saturating_sub(self.patients), more.values.saturating_sub(more.patients));
+        self.mean_gap = match (self.mean_gap, more.mean_gap) {
+            (Some(Millis(a)), Some(Millis(b))) if here + there > 0 => {
+                let share = there as f64 / (here + there) as f64;
+                Some(Millis((a as f64 + (b as f64 - a as f64) * share) as u64))
+            }
+            (a, b) => a.or(b),
+        };
+        self.longest_gap = self.longest_gap.max(more.longest_gap);
+        self.patients += more.patients;
+        self.values += more.values;
+        self.min = of(self.min, more.min, f64::min);
+        self.max = of(self.max, more.max, f64::max);
+    }
+}
+
+/// Something in the data that a person should look at; nothing was changed because of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum QualityWarning {
+    /// The smallest or largest value comes 20 times or more, beyond 10 interquartile ranges from the quartiles,
+    /// and is not declared in `sentinels`.
+    SuspectedSentinel {
+        /// Name of the variable.
+        variable: String,
+        /// The value.
+        value: f64,
+        /// How often it comes.
+        count: u64,
+    },
+    /// The median is within 10 % of the typical one in another unit: declare it in `convert`.
+    SuspectedUnit {
+        /// Name of the variable.
+        variable: String,
+        /// The unit it seems to be in.
+        from: Unit,
+        /// The median as recorded.
+        median: f64,
+    },
+    /// Rows are stays, and nothing says which stays are of one person, so splits keep stays together, not persons.
+    StaysAsGroups,
 }
 
 /// Share of the rows in which a feature was imputed.
@@ -124,6 +197,9 @@ pub struct QualityReport {
     pub counts: Vec<QualityCount>,
     /// Places (patient, variable, time) that were given differing values, by variable.
     pub conflicting_repeats: BTreeMap<String, u64>,
+    /// What a person should look at.
+    #[serde(default)]
+    pub warnings: Vec<QualityWarning>,
     /// Columns of the input that nothing maps to.
     pub unmapped_columns: Vec<String>,
     /// Patients in the table.
@@ -143,6 +219,37 @@ pub struct QualityReport {
 }
 
 impl QualityReport {
+    /// Adds what was found in further patients. A median of all cannot be told from those of parts.
+    pub(crate) fn add(&mut self, other: &QualityReport) {
+        for (tally, more) in [(&mut self.rows, other.rows), (&mut self.outcomes, other.outcomes)] {
+            tally.read += more.read;
+            tally.used += more.used;
+            tally.rejected += more.rejected;
+        }
+        let mut counts: BTreeMap<_, _> =
+            self.counts.drain(..).map(|c| ((c.reason, c.variable), (c.count, c.first_row))).collect();
+        for more in &other.counts {
+            let key = (more.reason, more.variable.clone());
+            counts.entry(key).or_insert((0, more.first_row)).0 += more.count;
+        }
+        self.counts = Counts { by_reason: counts, unknown_names: 0 }.into_list();
+        for (variable, count) in &other.conflicting_repeats {
+            *self.conflicting_repeats.entry(variable.clone()).or_insert(0) += count;
+        }
+        self.patients += other.patients;
+        self.patients_without_dynamic += other.patients_without_dynamic;
+        if self.coverage.is_empty() {
+            self.coverage.clone_from(&other.coverage);
+        } else {
+            self.coverage.iter_mut().zip(&other.coverage).for_each(|(all, more)| all.add(more));
+        }
+        for warning in &other.warnings {
+            if !self.warnings.contains(warning) {
+                self.warnings.push(warning.clone());
+            }
+        }
+    }
+
     /// Rows with a reason, over all variables, outcomes too.
     #[must_use]
     pub fn count(&self, reason: Reason) -> u64 {

@@ -15,6 +15,15 @@ pub struct Reference {
     pub name: &'static str,
     /// One value per row.
     pub values: Vec<f64>,
+    /// The same in the target's form, where that is not the variable's unit.
+    pub(crate) in_form: Option<Vec<f64>>,
+}
+
+impl Reference {
+    /// In the form of the matrix's targets.
+    pub(crate) fn in_form(&self) -> &[f64] {
+        self.in_form.as_deref().unwrap_or(&self.values)
+    }
 }
 
 /// Naive forecasts of panel rows, by the grid of the target's variable.

@@ -13,6 +13,8 @@ pub enum TargetForm {
     Ratio,
     /// Value less the last one, over scale.
     ScaledDifference,
+    /// Value less its exponentially smoothed forecast with the season put back (see `season`), over scale.
+    SmoothedDifference,
 }
 
 /// Scale of a variable at a row: the mean of its last `window` periods, and at least the floor.
@@ -45,12 +47,13 @@ pub(crate) struct Inverse {
 }
 
 impl TargetForm {
-    /// The inverse at a row with this scale and last value.
-    pub(crate) fn inverse(self, scale: f64, last: f64) -> Inverse {
+    /// The inverse at a row with this scale, last value and smoothed forecast.
+    pub(crate) fn inverse(self, scale: f64, last: f64, smoothed: f64) -> Inverse {
         match self {
             TargetForm::Level => Inverse { shift: 0.0, factor: 1.0 },
             TargetForm::Ratio => Inverse { shift: 0.0, factor: scale },
             TargetForm::ScaledDifference => Inverse { shift: last, factor: scale },
+            TargetForm::SmoothedDifference => Inverse { shift: smoothed, factor: scale },
         }
     }
 }

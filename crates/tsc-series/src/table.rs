@@ -2,7 +2,7 @@ use tsc_core::{GroupId, Result};
 
 use crate::builder::SeriesTableBuilder;
 use crate::quality::QualityReport;
-use crate::read::{Source, TableSpec};
+use crate::read::{PatientStream, Source, TableSpec};
 use crate::time_kind::TimeKind;
 use crate::variables::VariableTable;
 
@@ -42,6 +42,8 @@ pub struct SeriesTable {
     pub(crate) time_kind: TimeKind,
     pub(crate) variables: VariableTable,
     pub(crate) patients: Vec<String>,
+    /// By patient, if the input says who the persons are.
+    pub(crate) groups: Option<Vec<GroupId>>,
     /// One per (patient, variable), and the end.
     pub(crate) offsets: Vec<usize>,
     pub(crate) times: Vec<i64>,
@@ -58,6 +60,7 @@ impl PartialEq for SeriesTable {
         self.time_kind == other.time_kind
             && self.variables == other.variables
             && self.patients == other.patients
+            && self.groups == other.groups
             && self.offsets == other.offsets
             && self.times == other.times
             && self.values == other.values
@@ -89,6 +92,16 @@ impl SeriesTable {
         crate::read::read(source, spec)
     }
 
+    /// Reads an input of any size in tables of a chunk of patients.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` if the settings are out of their bounds; reading starts with
+    /// [`PatientStream::for_each`].
+    pub fn stream<'a>(source: Source<'a>, spec: &'a TableSpec) -> Result<PatientStream<'a>> {
+        PatientStream::new(source, spec)
+    }
+
     /// Starts an empty table of these variables, with relative times; see [`SeriesTableBuilder::with_times`].
     pub fn builder(variables: VariableTable) -> SeriesTableBuilder {
         SeriesTableBuilder::new(variables)
@@ -106,9 +119,12 @@ impl SeriesTable {
         &self.patients
     }
 
-    /// Group of each patient, for splits by patient.
+    /// Group of each patient, for splits: the person, if the input says who that is, else the patient.
     #[must_use]
     pub fn groups(&self) -> Vec<GroupId> {
+        if let Some(groups) = &self.groups {
+            return groups.clone();
+        }
         self.patients.iter().map(|patient| GroupId::of(patient)).collect()
     }
 
@@ -197,6 +213,7 @@ impl SeriesTable {
             time_kind: self.time_kind,
             variables: self.variables.clone(),
             patients: Vec::with_capacity(patients.len()),
+            groups: self.groups.as_ref().map(|groups| patients.iter().map(|p| groups[p.0]).collect()),
             offsets: vec![0],
             times: Vec::new(),
             values: Vec::new(),
@@ -214,6 +231,32 @@ impl SeriesTable {
             chosen.fixed.extend_from_slice(&self.fixed[first..last]);
         }
         chosen
+    }
+
+    /// The values before a time (milliseconds, as the table counts them) of all patients: what was known then.
+    ///
+    /// Static values and outcomes stay, also of a patient without an earlier value, and so does the quality report.
+    #[must_use]
+    pub fn before(&self, time: i64) -> SeriesTable {
+        let mut known = SeriesTable {
+            time_kind: self.time_kind,
+            variables: self.variables.clone(),
+            patients: self.patients.clone(),
+            groups: self.groups.clone(),
+            offsets: vec![0],
+            times: Vec::new(),
+            values: Vec::new(),
+            fixed: self.fixed.clone(),
+            quality: self.quality.clone(),
+        };
+        for cell in self.offsets.windows(2) {
+            let (times, values) = (&self.times[cell[0]..cell[1]], &self.values[cell[0]..cell[1]]);
+            let end = times.partition_point(|&at| at < time);
+            known.times.extend_from_slice(&times[..end]);
+            known.values.extend_from_slice(&values[..end]);
+            known.offsets.push(known.values.len());
+        }
+        known
     }
 
     /// What was read, rejected and changed.

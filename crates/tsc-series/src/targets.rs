@@ -6,7 +6,7 @@ use crate::aggregate::Aggregate;
 use crate::error::SeriesError;
 use crate::inputs::Inputs;
 use crate::matrix::ResourceValues;
-use crate::panel::PanelSeries;
+use crate::panel::{PanelSeries, PanelStat};
 use crate::params::{Rows, SeriesParams, TargetSpec};
 use crate::references::{OF_PANELS, OF_STAYS, Reference, of_panel, of_stay};
 use crate::rows::Row;
@@ -97,10 +97,14 @@ fn forecast(inputs: &Inputs<'_>, v: usize, floor: f64, rows: &[Vec<Row>], outloo
     outlook.references = references(OF_PANELS, rows, |patient, of_patient, add| {
         let Some(periods) = inputs.periods(patient) else { return };
         let panel = inputs.panel(patient, v, periods);
-        for row in of_patient {
+        let mut smoothed = vec![f64::NAN; of_patient.len()];
+        if params.scale.form == TargetForm::SmoothedDifference {
+            panel.column(PanelStat::Smoothed, params.season.unwrap_or(1), of_patient, (&mut smoothed, 1));
+        }
+        for (row, smoothed) in of_patient.iter().zip(smoothed) {
             let end = row.end(panel.first);
             let scale = panel.recent_mean(end, params.scale.window).max(floor);
-            let inverse = params.scale.form.inverse(scale, panel.lag(end, 1));
+            let inverse = params.scale.form.inverse(scale, panel.lag(end, 1), smoothed);
             targets.push(inverse.form(value_ahead(inputs, patient, v, &panel, row)));
             inverses.push(inverse);
             add(of_panel(&panel, row, params.season));
@@ -111,6 +115,10 @@ fn forecast(inputs: &Inputs<'_>, v: usize, floor: f64, rows: &[Vec<Row>], outloo
         outlook.references.truncate(2);
     }
     if params.scale.form != TargetForm::Level {
+        for reference in &mut outlook.references {
+            let in_form = reference.values.iter().zip(&inverses).map(|(&value, inverse)| inverse.form(value));
+            reference.in_form = Some(in_form.collect());
+        }
         outlook.inverses = inverses;
     }
 }
@@ -203,7 +211,7 @@ fn references<const N: usize>(
     mut of_patient: impl FnMut(PatientIx, &[Row], &mut dyn FnMut([f64; N])),
 ) -> Vec<Reference> {
     let mut columns: Vec<Reference> =
-        names.map(|name| Reference { name, values: Vec::new() }).into_iter().collect();
+        names.map(|name| Reference { name, values: Vec::new(), in_form: None }).into_iter().collect();
     let mut add = |values: [f64; N]| {
         for (column, value) in columns.iter_mut().zip(values) {
             column.values.push(value);

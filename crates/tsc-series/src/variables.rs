@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tsc_core::{Millis, Result, Unit};
 
 use crate::aggregate::Aggregate;
+use crate::conversion::Conversion;
 use crate::error::SeriesError;
 
 /// What a variable's values are.
@@ -62,12 +65,25 @@ pub struct Censored {
     pub value: f64,
 }
 
+/// An error of recording that can be undone: values between two bounds are multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repair {
+    /// Values that are wrong, both ends included, in the variable's unit.
+    pub between: [f64; 2],
+    /// What makes them right.
+    pub factor: f64,
+}
+
 /// One variable: name, role, unit, and how its values are cleaned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VariableSpec {
     /// Name as in the data: letters, digits, `_`, `.` and `-`.
     pub name: String,
+    /// Its name in the input, if another; default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
     /// What its values are; default `dynamic`.
     #[serde(default)]
     pub role: Role,
@@ -80,12 +96,25 @@ pub struct VariableSpec {
     /// Value that stands for "a few"; default none. See [`crate::SeriesTable::censored`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub censored: Option<Censored>,
+    /// Numbers of texts, such as `{ Male = 1, Female = 0 }`; a text beyond them that is no number is missing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub categories: BTreeMap<String, f64>,
+    /// Units that the input has instead of `unit`; default none. One holds for every value unless the input has
+    /// a column of units; then a value in a unit that is neither `unit` nor one of these is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub convert: Vec<Conversion>,
+    /// Undone before the range is looked at, if [`crate::TableSpec::repair`] says so; default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair: Option<Repair>,
     /// Bounds outside which a value becomes missing; default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlier: Option<[f64; 2]>,
     /// Bounds to which a value inside `outlier` is clamped; default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid: Option<[f64; 2]>,
+    /// Usual median, by which a wrong unit is recognised; default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typical: Option<f64>,
     /// What no value means; default `missing`.
     #[serde(default)]
     pub absent: Absent,
@@ -103,16 +132,26 @@ impl VariableSpec {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            column: None,
             role: Role::Dynamic,
             unit: None,
             sentinels: Vec::new(),
             censored: None,
+            categories: BTreeMap::new(),
+            convert: Vec::new(),
+            repair: None,
             outlier: None,
             valid: None,
+            typical: None,
             absent: Absent::Missing,
             aggregate: None,
             fill_limit: None,
         }
+    }
+
+    /// Its name in the input.
+    pub(crate) fn input_name(&self) -> &str {
+        self.column.as_deref().unwrap_or(&self.name)
     }
 
     /// Whether censored values become stand-ins with a companion variable that marks them.
@@ -140,15 +179,35 @@ impl VariableSpec {
                 "{name}.valid is [{inner_low}, {inner_high}], must lie inside outlier [{low}, {high}]"
             ));
         }
-        if let Some(sentinel) = self.sentinels.iter().find(|s| !s.is_finite()) {
-            return Err(format!("{name}.sentinels holds {sentinel}, must be finite"));
-        }
-        match self.censored {
-            Some(Censored { sentinel, value }) if !(sentinel.is_finite() && value.is_finite()) => {
-                Err(format!("{name}.censored is {sentinel} for {value}, must be two finite numbers"))
+        let numbers = [
+            ("sentinels", self.sentinels.clone()),
+            ("censored", self.censored.iter().flat_map(|c| [c.sentinel, c.value]).collect()),
+            ("categories", self.categories.values().copied().collect()),
+            ("repair", self.repair.iter().flat_map(|r| [r.between[0], r.between[1], r.factor]).collect()),
+            ("typical", self.typical.into_iter().collect()),
+        ];
+        for (key, numbers) in numbers {
+            if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
+                return Err(format!("{name}.{key} holds {number}, must be finite"));
             }
-            _ => Ok(()),
         }
+        for conversion in &self.convert {
+            let from = &conversion.from;
+            match conversion.linear(name, self.unit.as_ref()) {
+                Some(linear)
+                    if linear.factor.is_finite() && linear.factor != 0.0 && linear.offset.is_finite() => {}
+                Some(_) => {
+                    return Err(format!("{name}.convert from {from} needs a finite factor that is not 0"));
+                }
+                None => {
+                    let to = self.unit.as_ref().map_or("no unit".into(), ToString::to_string);
+                    return Err(format!(
+                        "{name}.convert from {from} to {to} is not known, give factor or offset"
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -218,6 +277,20 @@ impl VariableTable {
     #[must_use]
     pub fn icu() -> Self {
         Self::from_toml(include_str!("ranges.toml")).expect("the shipped table is valid: tested")
+    }
+
+    /// 48 dynamic and 4 static variables and the label of a YAIB cohort, named as there.
+    ///
+    /// # Panics
+    ///
+    /// Never: the table is part of the crate.
+    #[must_use]
+    pub fn yaib() -> Self {
+        Self::from_toml(include_str!("yaib.toml")).expect("the shipped table is valid: tested")
+    }
+
+    pub(crate) fn map(self, change: impl FnMut(VariableSpec) -> VariableSpec) -> Self {
+        Self { variables: self.variables.into_iter().map(change).collect() }
     }
 
     /// Adds variables; one whose name is there already replaces it.

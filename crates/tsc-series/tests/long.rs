@@ -30,6 +30,7 @@ fn columns_are_mapped_by_name_and_the_rest_is_listed() {
         time: "when".into(),
         variable: "what".into(),
         value: "how much".into(),
+        ..ColumnMap::default()
     };
     let spec = TableSpec { columns, delimiter: ';', time: TimeFormat::Minutes, ..TableSpec::default() };
     let text = "\u{feff}what;how much;nurse;stay;when\r\nHR;80;x;\"A;1\";90\r\n";
@@ -146,7 +147,7 @@ fn settings_out_of_bounds_are_refused() {
         text,
         &TableSpec { delimiter: '"', ..TableSpec::default() },
         "TSC-DAT-117",
-        "delimiter is '\"', must be one ASCII character that is no quote, letter or digit",
+        "delimiter is '\"', must be a tab, or one ASCII character that is no quote, letter or digit",
     );
     check_error(
         text,
@@ -182,7 +183,7 @@ fn a_variable_table_from_toml_decides_what_is_read() {
     let table = read_with("id,time,variable,value\nA,0,CRP,550\nA,0,HR,80\n", &spec).unwrap();
     assert_eq!(table.series(PatientIx(0), table.variable("CRP").unwrap()).1, [500.0]);
     assert_eq!(table.quality().count_of(Reason::UnknownVariable, "HR"), 1);
-    assert!(toml::from_str::<TableSpec>("format = \"wide\"").is_err());
+    assert!(toml::from_str::<TableSpec>("format = \"tall\"").is_err());
 }
 
 #[test]

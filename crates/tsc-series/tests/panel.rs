@@ -299,7 +299,7 @@ fn rows_begin_after_from_periods_and_can_be_thinned() {
     assert_eq!(of(Rows::Panel { from: 15, every: 4 }), 3);
     let none = Featurizer::new(SeriesParams { rows: Rows::Panel { from: 25, every: 1 }, ..short() }).unwrap();
     let error = none.fit(&monthly(&[("A", &y)])).unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidData, "TSC-DAT-131"));
+    assert_eq!((error.kind(), error.code()), (ErrorKind::InvalidData, "TSC-DAT-141"));
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn times_of_another_kind_are_refused() {
     builder.push("A", 0, "y", 1.0);
     let relative = builder.finish().unwrap();
     let error = Featurizer::new(short()).unwrap().fit(&relative).unwrap_err();
-    assert_eq!(error.code(), "TSC-DAT-130");
+    assert_eq!(error.code(), "TSC-DAT-140");
     assert_eq!(error.to_string(), "rows of this kind on a grid of month need calendar dates");
     let stay = SeriesParams { target: None, ..SeriesParams::default() };
     let error = Featurizer::new(stay).unwrap().fit(&monthly(&[("A", &[1.0, 2.0])])).unwrap_err();

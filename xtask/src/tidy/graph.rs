@@ -14,8 +14,9 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Third-party packages that only the named crates may depend on; a trailing `*` is a prefix.
-const ONLY_HERE: [(&str, &[&str]); 18] = [
+const ONLY_HERE: [(&str, &[&str]); 20] = [
     ("anyhow", &["xtask", "tsc-examples", "tsc-benches", "tsc-peers"]),
+    ("bytes", &["tsc-series"]),
     ("clap*", &["tsc-cli"]),
     ("criterion", &["tsc-benches"]),
     ("csv", &["tsc-series", "tsc-cli"]),
@@ -27,6 +28,7 @@ const ONLY_HERE: [(&str, &[&str]); 18] = [
     ("linfa*", &["tsc-models", "tsc-cluster"]),
     ("miette", &["tsc-cli"]),
     ("minijinja", &["tsc-report"]),
+    ("parquet", &["tsc-series"]),
     ("petal-*", &["tsc-cluster"]),
     ("rusqlite", &["tsc-mlflow", "tsc-examples"]),
     ("rustfft", &["tsc-series"]),

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tsc_pipeline::core::TrackingReport;
+use tsc_pipeline::models::ValueReport;
 use tsc_pipeline::series::Featurizer;
 use tsc_pipeline::{Pipeline, TrainingReport};
 
@@ -74,6 +75,28 @@ pub(crate) fn undelivered(tracking: &TrackingReport) -> String {
     )
 }
 
+/// The pipeline beside plainer predictions of the same held-out rows.
+pub(crate) fn print_value(value: &ValueReport) -> Result<(), Failure> {
+    let measure = value.measure.name();
+    say(format!("\n{:<28} {:>7} {:>10} {:>10}  95 % of the difference", "held out, against", "rows", "pipeline", "other"))?;
+    for rival in &value.rivals {
+        let paired = &rival.paired;
+        let between = paired.interval.map_or("-".into(), |[a, b]| format!("{a:+.4} to {b:+.4}"));
+        let name = format!("{} ({measure})", rival.name);
+        say(format!("{name:<28} {:>7} {:>10.4} {:>10.4}  {between}", paired.rows, paired.first, paired.second))?;
+    }
+    for coverage in value.coverage.iter().filter(|coverage| coverage.segment.is_none()) {
+        say(format!(
+            "{:.0} % intervals hold {:.1} % of {} held-out rows, mean width {:.4}",
+            100.0 * coverage.level,
+            100.0 * coverage.share,
+            coverage.rows,
+            coverage.mean_width
+        ))?;
+    }
+    say(format!("{}\n", value.sentence()))
+}
+
 fn print_report(report: &TrainingReport) -> Result<(), Failure> {
     let clustering = &report.clustering;
     let or_dash = |value: Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.4}"));
@@ -97,6 +120,9 @@ fn print_report(report: &TrainingReport) -> Result<(), Failure> {
     let pooled = &report.models.holdout.pooled;
     say(format!("held out    n {}, rmse {}, r2 {}", served.n, or_dash(served.rmse), or_dash(served.r2)))?;
     say(format!("pooled      rmse {}, r2 {}", or_dash(pooled.rmse), or_dash(pooled.r2)))?;
+    if let Some(value) = &report.models.value {
+        print_value(value)?;
+    }
     for resource in &report.resources {
         let scores = &resource.models.holdout.served;
         say(format!("{}\n            rmse {} {}", resource.kind, or_dash(scores.rmse), resource.unit))?;

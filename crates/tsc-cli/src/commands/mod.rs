@@ -14,7 +14,7 @@ use tsc_pipeline::series::{Format, SeriesTable, Source, TableSpec};
 use crate::failure::Failure;
 
 pub(crate) use doctor::doctor;
-pub(crate) use fit::{fit, undelivered};
+pub(crate) use fit::{fit, print_value, undelivered};
 pub(crate) use init::init;
 pub(crate) use score::score;
 

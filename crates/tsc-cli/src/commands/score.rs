@@ -2,7 +2,7 @@ use std::io::{Stdout, Write};
 use std::time::Duration;
 
 use serde_json::json;
-use tsc_pipeline::core::{AlertChange, Features, Predictions};
+use tsc_pipeline::core::{AlertChange, Features, Intervals, Predictions};
 use tsc_pipeline::{BatchReport, FittedPipeline, Pipeline, ResourcePredictions};
 
 use super::series;
@@ -111,9 +111,9 @@ fn predict_rows(fitted: &FittedPipeline, rows: &mut Rows, writer: &mut Output) -
         let predictions = models.predict(x)?;
         let resources = models.predict_resources(x, &predictions)?;
         if summary.batches == 0 {
-            writer.write_record(header(&resources)).map_err(csv_failed)?;
+            writer.write_record(header(&predictions, &resources)).map_err(csv_failed)?;
         }
-        write_scores(writer, &table.ids, &predictions, &resources)?;
+        write_scores(writer, &table, &predictions, &resources)?;
         summary.rows += table.n_rows();
         summary.batches += 1;
     }
@@ -125,9 +125,9 @@ fn score_rows(fitted: &mut FittedPipeline, rows: &mut Rows, writer: &mut Output)
     while let Some(table) = rows.next(fitted.config().batch_size)? {
         let report = fitted.process_batch(&table.batch(0, table.n_rows())?)?;
         if summary.batches == 0 {
-            writer.write_record(header(&report.resources)).map_err(csv_failed)?;
+            writer.write_record(header(&report.predictions, &report.resources)).map_err(csv_failed)?;
         }
-        write_scores(writer, &table.ids, &report.predictions, &report.resources)?;
+        write_scores(writer, &table, &report.predictions, &report.resources)?;
         tell(&report, summary.rows);
         summary.rows += report.n_samples;
         summary.batches += 1;
@@ -156,31 +156,49 @@ fn tell(report: &BatchReport, rows_before: usize) {
     }
 }
 
-fn header(resources: &[ResourcePredictions]) -> Vec<String> {
+fn header(predictions: &Predictions, resources: &[ResourcePredictions]) -> Vec<String> {
     let mut header: Vec<String> =
         ["id", "density_label", "label", "strength", "value", "source"].map(str::to_owned).to_vec();
-    header.extend(resources.iter().map(|r| format!("{} ({})", r.kind, r.unit)));
+    let bounds = |name: &str, intervals: Option<&Intervals>| -> Vec<String> {
+        let levels = intervals.into_iter().flat_map(|intervals| intervals.levels.clone());
+        levels.flat_map(|level| [format!("{name} lower {level}"), format!("{name} upper {level}")]).collect()
+    };
+    header.extend(bounds("value", predictions.intervals.as_ref()));
+    for resource in resources {
+        let name = format!("{} ({})", resource.kind, resource.unit);
+        header.push(name.clone());
+        header.extend(bounds(&name, resource.intervals.as_ref()));
+    }
     header
 }
 
-/// One line a row; numbers keep every bit, and an unavailable value stays empty.
+/// One line a row; numbers keep every bit, and an unavailable value or bound stays empty.
 fn write_scores(
     writer: &mut Output,
-    ids: &[String],
+    table: &Table,
     predictions: &Predictions,
     resources: &[ResourcePredictions],
 ) -> Result<(), Failure> {
     let number = |value: f64| if value.is_nan() { String::new() } else { value.to_string() };
-    for (i, id) in ids.iter().enumerate() {
+    let bounds = |intervals: Option<&Intervals>, row: usize| -> Vec<f64> {
+        let pairs = intervals.into_iter().flat_map(|i| i.lower.iter().zip(&i.upper));
+        pairs.flat_map(|(lower, upper)| [lower[row], upper[row]]).collect()
+    };
+    for (i, id) in table.ids.iter().enumerate() {
         let mut record = vec![
             id.clone(),
             predictions.density_labels[i].to_string(),
             predictions.labels[i].to_string(),
             number(predictions.strengths[i]),
-            number(predictions.values[i]),
+            number(table.in_unit(i, predictions.values[i])),
             predictions.sources[i].name().to_owned(),
         ];
-        record.extend(resources.iter().map(|r| number(r.values[i])));
+        let own = bounds(predictions.intervals.as_ref(), i);
+        record.extend(own.into_iter().map(|bound| number(table.in_unit(i, bound))));
+        for resource in resources {
+            record.push(number(resource.values[i]));
+            record.extend(bounds(resource.intervals.as_ref(), i).into_iter().map(number));
+        }
         writer.write_record(&record).map_err(csv_failed)?;
     }
     Ok(())

@@ -233,6 +233,9 @@ impl Demo {
             say("length of stay, in days")?;
             say(format!("  {:<44} {}", "pipeline", line(&stay)))?;
         }
+        if let Some(value) = &self.training.models.value {
+            crate::commands::print_value(value)?;
+        }
         self.print_retrains()?;
         say("\nwall time")?;
         let whole = self.wall_time();

@@ -51,6 +51,9 @@ pub(super) fn into(forest: &Forest, x: Features<'_>, out: &mut [f64]) {
     let room = longest * (longest + 1) / 2;
     let blank = Element { feature: NO_FEATURE, without: 0.0, with: 0.0, weight: 0.0 };
     let expected: Vec<f64> = (0..forest.trees.len()).map(|tree| expected(forest, tree)).collect();
+    let ratio = |length: usize, place: usize| (length - place) as f64 / (length + 1) as f64;
+    let ratios: Vec<Vec<f64>> =
+        (0..longest).map(|length| (0..length).map(|place| ratio(length, place)).collect()).collect();
     let tasks = x.as_slice().par_chunks(TASK * width).zip(out.par_chunks_mut(TASK * (width + 1)));
     tasks.for_each_init(
         || vec![blank; room],
@@ -61,7 +64,7 @@ pub(super) fn into(forest: &Forest, x: Features<'_>, out: &mut [f64]) {
                     shares[width] += expected;
                     if tree.depth > 0 {
                         let start = Element { without: 1.0, with: 1.0, ..blank };
-                        visit(&mut Walk { forest, row, shares }, tree.root, 0, path, start);
+                        visit(&mut Walk { forest, row, shares, ratios: &ratios }, tree.root, 0, path, start);
                     }
                 }
             }
@@ -84,6 +87,8 @@ struct Walk<'a> {
     forest: &'a Forest,
     row: &'a [f64],
     shares: &'a mut [f64],
+    /// By the length of a path: (length - place) / (length + 1) for each place.
+    ratios: &'a [Vec<f64>],
 }
 
 /// Goes through a node whose path so far are the first `length` elements, `added` comes last.
@@ -92,10 +97,7 @@ fn visit(walk: &mut Walk<'_>, node: u32, length: usize, path: &mut [Element], ad
     let forest = walk.forest;
     if forest.is_leaf(node) {
         let value = forest.values[node as usize];
-        for at in 1..=length {
-            let Element { feature, without, with, .. } = path[at];
-            walk.shares[feature as usize] += unwound_sum(&path[..=length], at) * (with - without) * value;
-        }
+        share_out(&path[..=length], &walk.ratios[length], value, walk.shares);
         return;
     }
     let left = forest.steps[node as usize].left;
@@ -125,7 +127,9 @@ fn extend(path: &mut [Element], length: usize, added: Element) {
     let all = (length + 1) as f64;
     for i in (0..length).rev() {
         let weight = path[i].weight;
-        path[i + 1].weight += added.with * weight * (i + 1) as f64 / all;
+        if added.with != 0.0 {
+            path[i + 1].weight += weight * (i + 1) as f64 / all;
+        }
         path[i].weight = added.without * weight * (length - i) as f64 / all;
     }
 }
@@ -150,22 +154,83 @@ fn unwind(path: &mut [Element], at: usize) {
     }
 }
 
-/// Sum of the weights that taking out the element at `at` would leave.
-fn unwound_sum(path: &[Element], at: usize) -> f64 {
-    let length = path.len() - 1;
-    let Element { without, with, .. } = path[at];
-    let all = (length + 1) as f64;
-    let mut portion = path[length].weight;
-    let mut sum = 0.0;
-    for i in (0..length).rev() {
-        let share = (length - i) as f64 / all;
-        if with != 0.0 {
-            let taken = portion * all / ((i + 1) as f64 * with);
-            sum += taken;
-            portion = path[i].weight - taken * without * share;
-        } else {
-            sum += path[i].weight / without / share;
+/// Adds up what the features of a finished path get from its leaf.
+///
+/// For each feature that is the sum of the weights that taking it out would leave. A sum is one long chain of
+/// divisions, so several features are summed side by side (bench `contributions`).
+fn share_out(path: &[Element], ratios: &[f64], value: f64, shares: &mut [f64]) {
+    let (mut hot, mut cold) = (Group::default(), Group::default());
+    for (at, element) in path.iter().enumerate().skip(1) {
+        let (group, sums): (_, fn(&Group, &[Element], &[f64]) -> _) =
+            if element.with == 0.0 { (&mut cold, cold_sums) } else { (&mut hot, hot_sums) };
+        group.push(at, element.without);
+        if group.members == SIDE_BY_SIDE {
+            group.settle(path, value, shares, sums(group, path, ratios));
         }
     }
-    sum
+    for (group, sums) in [(&mut hot, hot_sums as fn(&Group, &[Element], &[f64]) -> _), (&mut cold, cold_sums)]
+    {
+        if group.members > 0 {
+            group.settle(path, value, shares, sums(group, path, ratios));
+        }
+    }
+}
+
+const SIDE_BY_SIDE: usize = 4;
+
+/// Places on a path whose sums are taken together; unused lanes divide by 1.
+struct Group {
+    members: usize,
+    at: [usize; SIDE_BY_SIDE],
+    without: [f64; SIDE_BY_SIDE],
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { members: 0, at: [0; SIDE_BY_SIDE], without: [1.0; SIDE_BY_SIDE] }
+    }
+}
+
+impl Group {
+    fn push(&mut self, at: usize, without: f64) {
+        self.at[self.members] = at;
+        self.without[self.members] = without;
+        self.members += 1;
+    }
+
+    fn settle(&mut self, path: &[Element], value: f64, shares: &mut [f64], sums: [f64; SIDE_BY_SIDE]) {
+        for (&at, sum) in self.at[..self.members].iter().zip(sums) {
+            let Element { feature, without, with, .. } = path[at];
+            shares[feature as usize] += sum * (with - without) * value;
+        }
+        *self = Self::default();
+    }
+}
+
+// `with` is 0 or 1 all along, so a factor of it is left out.
+fn hot_sums(group: &Group, path: &[Element], ratios: &[f64]) -> [f64; SIDE_BY_SIDE] {
+    let length = path.len() - 1;
+    let all = (length + 1) as f64;
+    let mut portions = [path[length].weight; SIDE_BY_SIDE];
+    let mut sums = [0.0; SIDE_BY_SIDE];
+    for (i, (element, ratio)) in path[..length].iter().zip(ratios).enumerate().rev() {
+        let place = (i + 1) as f64;
+        for lane in 0..SIDE_BY_SIDE {
+            let taken = portions[lane] * all / place;
+            sums[lane] += taken;
+            portions[lane] = element.weight - taken * group.without[lane] * ratio;
+        }
+    }
+    sums
+}
+
+fn cold_sums(group: &Group, path: &[Element], ratios: &[f64]) -> [f64; SIDE_BY_SIDE] {
+    let length = path.len() - 1;
+    let mut sums = [0.0; SIDE_BY_SIDE];
+    for (element, ratio) in path[..length].iter().zip(ratios).rev() {
+        for (sum, without) in sums.iter_mut().zip(group.without) {
+            *sum += element.weight / without / ratio;
+        }
+    }
+    sums
 }

@@ -130,6 +130,14 @@ impl GbdtModel {
         Ok(text::blended(parts)?)
     }
 
+    pub(crate) fn followed_by(&self, added: &Self) -> Result<Self> {
+        Ok(text::followed(self, added)?)
+    }
+
+    pub(crate) fn check_like(&self, other: &Self) -> Result<()> {
+        Ok(text::check_like(&self.0, &other.0)?)
+    }
+
     /// Feature names of the text; `Column_0`, .. for models trained here.
     #[must_use]
     pub fn feature_names(&self) -> &[String] {

@@ -1,12 +1,14 @@
 //! The text format, version 4: a header, the trees at declared sizes, and a tail that is kept unread.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::Inner;
 use super::objective::Transform;
 use super::tree::{Decision, Fact, Forest, Step, Tree};
 use crate::error::ModelsError;
+
+/// Lines of a section at most; LightGBM writes about twenty.
+const LINES: usize = 64;
 
 type Parsed<T> = Result<T, ModelsError>;
 
@@ -18,25 +20,34 @@ fn bad<T>(line: usize, message: impl Into<String>) -> Parsed<T> {
 /// Lines `key=value` of one section, each with its number.
 struct Section<'a> {
     first_line: usize,
-    keys: BTreeMap<&'a str, (usize, &'a str)>,
+    /// Some twenty keys: looking through them is faster than a map.
+    entries: Vec<(&'a str, (usize, &'a str))>,
 }
 
 impl<'a> Section<'a> {
     fn read(text: &'a str, first_line: usize) -> Parsed<Self> {
-        let mut keys = BTreeMap::new();
+        let mut entries: Vec<(&str, (usize, &str))> = Vec::with_capacity(20);
         for (i, line) in text.lines().enumerate() {
             let number = first_line + i;
             let (key, value) = line.split_once('=').unwrap_or((line, ""));
-            if keys.insert(key, (number, value)).is_some() && !key.is_empty() {
+            if entries.len() == LINES {
+                return bad(number, format!("a section has more than {LINES} lines"));
+            }
+            if entries.iter().any(|(other, _)| *other == key) && !key.is_empty() {
                 return bad(number, format!("{} stands twice", clip(key)));
             }
+            entries.push((key, (number, value)));
         }
-        Ok(Self { first_line, keys })
+        Ok(Self { first_line, entries })
+    }
+
+    fn find(&self, key: &str) -> Option<(usize, &'a str)> {
+        self.entries.iter().find(|(name, _)| *name == key).map(|(_, found)| *found)
     }
 
     fn get(&self, key: &str) -> Parsed<(usize, &'a str)> {
-        match self.keys.get(key) {
-            Some(&found) => Ok(found),
+        match self.find(key) {
+            Some(found) => Ok(found),
             None => bad(self.first_line, format!("{key} is missing")),
         }
     }
@@ -48,7 +59,7 @@ impl<'a> Section<'a> {
 
     fn list<T: FromStr>(&self, key: &str) -> Parsed<Vec<T>> {
         let (line, text) = self.get(key)?;
-        let items = text.split(' ').filter(|item| !item.is_empty()).map(|item| {
+        let items = text.split_ascii_whitespace().map(|item| {
             item.parse().or_else(|_| bad(line, format!("{key} holds {}, which is no number", clip(item))))
         });
         items.collect()
@@ -64,7 +75,7 @@ impl<'a> Section<'a> {
 
     /// Training rows of each node; 0 where a text does not tell.
     fn counts(&self, key: &str, length: usize) -> Parsed<Vec<u32>> {
-        match self.keys.get(key) {
+        match self.find(key) {
             None | Some((_, "")) => Ok(vec![0; length]),
             Some(_) => self.list_of(key, length),
         }
@@ -103,11 +114,11 @@ pub(super) fn model(text: &str) -> Parsed<Inner> {
             );
         }
     }
-    let transform = match header.keys.get("objective") {
-        Some(&(line, name)) => Transform::named(name).or_else(|message| bad(line, message))?,
+    let transform = match header.find("objective") {
+        Some((line, name)) => Transform::named(name).or_else(|message| bad(line, message))?,
         None => Transform::Identity,
     };
-    let average = header.keys.contains_key("average_output");
+    let average = header.find("average_output").is_some();
     let (line, names) = header.get("feature_names")?;
     let feature_names: Vec<String> = names.split(' ').map(str::to_owned).collect();
     let n_features = feature_names.len();
@@ -121,7 +132,7 @@ pub(super) fn model(text: &str) -> Parsed<Inner> {
         return bad(size_line, "a forest without trees has no average");
     }
     let mut at = header_end + 2;
-    let mut line = header.keys.len() + 2;
+    let mut line = header.entries.len() + 2;
     let (mut forest, mut starts) = (Forest::default(), vec![at]);
     let (mut split, mut gain) = (vec![0.0; n_features], vec![0.0; n_features]);
     for (number, size) in sizes.iter().enumerate() {
@@ -157,7 +168,7 @@ pub(super) fn model(text: &str) -> Parsed<Inner> {
 /// Appends one tree to `forest`.
 fn tree(section: &Section<'_>, forest: &mut Forest, split: &mut [f64], gain: &mut [f64]) -> Parsed<()> {
     let leaves: usize = section.number("num_leaves")?;
-    if section.keys.get("is_linear").is_some_and(|(_, value)| *value != "0") {
+    if section.find("is_linear").is_some_and(|(_, value)| value != "0") {
         return bad(section.get("is_linear")?.0, "trees with linear leaves are not scored");
     }
     let values = section.finite("leaf_value", leaves)?;

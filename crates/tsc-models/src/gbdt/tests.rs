@@ -183,13 +183,21 @@ fn what_cannot_be_blended_is_named() {
     let (numeric, poisson, rf) = (model("numeric"), model("poisson"), model("rf"));
     let other = GbdtModel::parse(&numeric.text().replace("Column_4", "pulse")).unwrap();
     let told = |parts: &[(f64, &GbdtModel)]| GbdtModel::blend(parts).unwrap_err().to_string();
-    assert_eq!(told(&[]), "models cannot be blended: no model");
-    for (second, expected) in [(&poisson, "objective"), (&rf, "objective"), (&other, "feature names")] {
-        let expected = format!("models cannot be blended: model 1 has another {expected} than model 0");
-        assert_eq!(told(&[(0.5, &numeric), (0.5, second)]), expected);
+    let mut expected = vec!["no model".to_owned()];
+    let mut errors = vec![told(&[])];
+    for (second, message) in [
+        (&poisson, "objective poisson of one is regression of the other"),
+        (&rf, "objective regression, averaged of one is regression of the other"),
+        (&other, "feature pulse of one is Column_4 of the other"),
+    ] {
+        expected.push(message.to_owned());
+        errors.push(told(&[(0.5, &numeric), (0.5, second)]));
     }
-    let infinite = told(&[(0.5, &numeric), (f64::INFINITY, &numeric)]);
-    assert_eq!(infinite, "models cannot be blended: weight 1 is inf, must be finite");
+    expected.push("weight 1 is inf, must be finite".to_owned());
+    errors.push(told(&[(0.5, &numeric), (f64::INFINITY, &numeric)]));
+    for (error, expected) in errors.iter().zip(expected) {
+        assert_eq!(*error, format!("models cannot be put together: {expected}"));
+    }
 }
 
 /// The mean of two forests, each divided by its own number of trees.

@@ -27,14 +27,7 @@ pub(super) fn blended(parts: &[(f64, &GbdtModel)]) -> Result<GbdtModel, ModelsEr
         if !weight.is_finite() {
             return Err(ModelsError::Blend(format!("weight {part} is {weight}, must be finite")));
         }
-        let differs = if model.feature_names != first.feature_names {
-            "feature names"
-        } else if model.transform != first.transform || model.average != first.average {
-            "objective"
-        } else {
-            continue;
-        };
-        return Err(ModelsError::Blend(format!("model {part} has another {differs} than model 0")));
+        check_like(model, first)?;
     }
     let total: usize = parts.iter().map(|(_, model)| model.n_trees()).sum();
     let bodies = parts.iter().flat_map(|&(weight, GbdtModel(model))| {
@@ -44,6 +37,44 @@ pub(super) fn blended(parts: &[(f64, &GbdtModel)]) -> Result<GbdtModel, ModelsEr
         (0..n).map(move |tree| scaled(body(model, tree), factor))
     });
     told(first, bodies)
+}
+
+/// The trees of one model and then of the other, under the header of the second.
+pub(super) fn followed(first: &GbdtModel, second: &GbdtModel) -> Result<GbdtModel, ModelsError> {
+    check_like(&second.0, &first.0)?;
+    // What learned nothing is a tree without a split, which LightGBM does not add to others.
+    if !second.splits() {
+        return Ok(first.clone());
+    }
+    let bodies = [first, second]
+        .into_iter()
+        .flat_map(|GbdtModel(model)| (0..model.forest.trees.len()).map(|tree| body(model, tree).to_owned()));
+    told(&second.0, bodies)
+}
+
+/// Refuses a model of other features or another objective.
+pub(super) fn check_like(model: &Inner, other: &Inner) -> Result<(), ModelsError> {
+    let (names, others) = (model.feature_names.iter(), other.feature_names.iter());
+    if names.len() != others.len() {
+        return Err(ModelsError::Blend(format!(
+            "one has {} features, the other {}",
+            names.len(),
+            others.len()
+        )));
+    }
+    if let Some((name, other)) = names.zip(others).find(|(name, other)| name != other) {
+        return Err(ModelsError::Blend(format!("feature {name} of one is {other} of the other")));
+    }
+    let objective = |model: &Inner| {
+        let line =
+            model.text.lines().find_map(|line| line.strip_prefix("objective=")).unwrap_or("none").to_owned();
+        if model.average { line + ", averaged" } else { line }
+    };
+    let (one, other) = (objective(model), objective(other));
+    if one != other {
+        return Err(ModelsError::Blend(format!("objective {one} of one is {other} of the other")));
+    }
+    Ok(())
 }
 
 /// The lines of a tree behind its number.

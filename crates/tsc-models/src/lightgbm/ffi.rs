@@ -159,6 +159,7 @@ impl Drop for Dataset<'_> {
 #[derive(Debug)]
 pub(super) struct Booster<'d> {
     handle: sys::BoosterHandle,
+    n_rows: usize,
     _datasets: PhantomData<&'d Dataset<'d>>,
 }
 
@@ -169,7 +170,7 @@ impl<'d> Booster<'d> {
         // SAFETY: the Dataset is live and outlives the booster by its lifetime.
         let status = unsafe { sys::LGBM_BoosterCreate(train.handle, params.as_ptr(), &raw mut handle) };
         check(status, "the parameters")?;
-        Ok(Self { handle, _datasets: PhantomData })
+        Ok(Self { handle, n_rows: train.n_rows, _datasets: PhantomData })
     }
 
     /// Adds rows that metrics are taken on; they must be binned like the training rows.
@@ -184,6 +185,35 @@ impl<'d> Booster<'d> {
         // SAFETY: the handle is live and `finished` is a place for one int.
         check(unsafe { sys::LGBM_BoosterUpdateOneIter(self.handle, &raw mut finished) }, "a round")?;
         Ok(finished != 0)
+    }
+
+    /// Puts the trees of a model text before its own.
+    pub(super) fn adopt(&mut self, text: &str) -> Called<()> {
+        let text = c_string(text)?;
+        let mut other = ptr::null_mut();
+        let mut rounds: c_int = 0;
+        // SAFETY: the text is NUL-terminated; the loaded booster is freed once, after its trees are copied.
+        unsafe {
+            let loaded = sys::LGBM_BoosterLoadModelFromString(text.as_ptr(), &raw mut rounds, &raw mut other);
+            check(loaded, "the model to go on from")?;
+            let merged = sys::LGBM_BoosterMerge(self.handle, other);
+            let result = check(merged, "the model to go on from");
+            sys::LGBM_BoosterFree(other);
+            result
+        }
+    }
+
+    /// Fits the leaf values anew; `leaves` tells the leaf of each training row in each tree, row by row.
+    pub(super) fn refit(&mut self, leaves: &[i32]) -> Called<()> {
+        let n_trees = self.rounds()? as usize;
+        if leaves.len() != self.n_rows * n_trees {
+            let need = self.n_rows * n_trees;
+            return Err(ModelsError::Length { what: "leaves", have: leaves.len(), need });
+        }
+        let (rows, columns) = (c_length(self.n_rows, "rows")?, c_length(n_trees, "trees")?);
+        // SAFETY: `leaves` holds rows x columns i32, one row per training row, and is only read; LightGBM
+        // checks each against the leaves of its tree.
+        check(unsafe { sys::LGBM_BoosterRefit(self.handle, leaves.as_ptr(), rows, columns) }, "the leaves")
     }
 
     /// Rounds that the model holds.

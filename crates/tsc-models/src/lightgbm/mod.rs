@@ -14,8 +14,9 @@ use tsc_core::{
     TrainingSet, Watch, all_valid,
 };
 
+use crate::error::ModelsError;
 use crate::gbdt::GbdtModel;
-use crate::params::GbmParams;
+use crate::params::{Boosting, GbmParams};
 
 /// LightGBM 4.7: gradient boosted trees with checked parameters.
 ///
@@ -62,6 +63,74 @@ impl LightGbm {
         &self.params
     }
 
+    /// `model` with up to `rounds` more rounds, trained on what it leaves of the targets of `set`.
+    ///
+    /// The trees are those of Python's `train(.., init_model=model)`. Rounds without a split end the training.
+    /// Tuning samples and `set.rounds` are not looked at; an offset is added to the model's raw score.
+    ///
+    /// # Errors
+    ///
+    /// As `fit_set`; `InvalidConfig` for `rf` and `dart`, whose trees are not independent of later ones;
+    /// `InvalidData` if the model has another width, other feature names or another objective.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "lightgbm")] {
+    /// use tsc_core::{Features, Regressor, Targets, TrainingSet};
+    /// use tsc_models::{GbmParams, LightGbm};
+    /// let cells: Vec<f64> = (0..200).map(f64::from).collect();
+    /// let set = TrainingSet::new(Features::new(&cells, 1)?, Targets::new(&cells)?)?;
+    /// let backend = LightGbm::new(GbmParams { num_iterations: Some(10), ..GbmParams::time_series() })?;
+    /// let first = backend.fit(set.x, set.y)?;
+    /// let more = backend.continue_from(&first, &set, 90)?;
+    /// assert_eq!(more.n_trees(), 100);
+    /// let error = |value: f64| (value - 180.0).abs();
+    /// assert!(error(more.predict_one(&[180.0])?) < error(first.predict_one(&[180.0])?));
+    /// # }
+    /// # Ok::<(), tsc_core::Error>(())
+    /// ```
+    pub fn continue_from(&self, model: &GbdtModel, set: &TrainingSet<'_>, rounds: u32) -> Result<GbdtModel> {
+        self.goes_on()?;
+        let mut offset = vec![0.0; set.x.n_samples()];
+        model.raw_into(set.x, &mut offset)?;
+        for (sum, given) in offset.iter_mut().zip(set.offset.unwrap_or_default()) {
+            *sum += given;
+        }
+        let (rounds, offset) = (Some(rounds), Some(offset.as_slice()));
+        let set = TrainingSet { offset, rounds, tuning: None, tuning_offset: None, ..*set };
+        let added = self.fit_set(&set, &Watch::NONE)?.model;
+        Ok(model.followed_by(&added)?)
+    }
+
+    /// The trees of `model` with leaf values moved toward `set`: `decay` of the old value, the rest new.
+    ///
+    /// `decay` is in 0..=1; larger keeps more. Equals Python's `Booster.refit`. Tuning samples and rounds are
+    /// not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`LightGbm::continue_from`]; `InvalidConfig` for another decay.
+    pub fn refit_leaves(&self, model: &GbdtModel, set: &TrainingSet<'_>, decay: f64) -> Result<GbdtModel> {
+        self.goes_on()?;
+        if !(0.0..=1.0).contains(&decay) {
+            return Err(ModelsError::Lacks { what: "LightGBM", lacking: "a decay outside [0, 1]" }.into());
+        }
+        let set = TrainingSet { tuning: None, tuning_offset: None, rounds: None, ..*set };
+        let refitted = train::refit(self, model, &set, decay)?;
+        refitted.check_like(model)?;
+        Ok(refitted)
+    }
+
+    fn goes_on(&self) -> Result<()> {
+        match self.params.boosting {
+            Some(Boosting::Rf | Boosting::Dart) => {
+                Err(ModelsError::Lacks { what: "LightGBM", lacking: "more rounds of rf or dart" }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn patience(&self) -> u32 {
         // Patience does not depend on the number of rows.
         self.params.resolved(0)["early_stopping_round"].parse().unwrap_or(0)
@@ -87,7 +156,7 @@ impl Regressor for LightGbm {
             early_stopping: self.patience() > 0,
             quantile: true,
             contributions: true,
-            ..Capabilities::default()
+            continuation: !matches!(self.params.boosting, Some(Boosting::Rf | Boosting::Dart)),
         }
     }
 

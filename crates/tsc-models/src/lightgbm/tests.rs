@@ -47,6 +47,7 @@ mod training {
 
     use super::super::ffi::oracle;
     use super::*;
+    use crate::params::Objective;
 
     #[derive(Deserialize)]
     struct Rows {
@@ -181,6 +182,56 @@ mod training {
         assert_eq!(code(TrainingSet { offset: Some(&[1.0]), ..set }), "TSC-MOD-011");
         let broken = vec![f64::NAN; offset.len()];
         assert_eq!(code(TrainingSet { offset: Some(&broken), ..set }), "TSC-MOD-011");
+    }
+
+    /// M-28: the trees of Python's `init_model` and `Booster.refit`.
+    #[test]
+    fn warm_starts_are_pythons() {
+        let rows = rows();
+        let x = Features::new(&rows.x[120 * rows.n_features..], rows.n_features).unwrap();
+        let set = TrainingSet {
+            weights: Some(&rows.weights[120..]),
+            ..TrainingSet::new(x, Targets::new(&rows.y[120..]).unwrap()).unwrap()
+        };
+        let params = GbmParams { num_leaves: Some(7), min_data_in_leaf: Some(5), ..GbmParams::time_series() };
+        let backend = LightGbm::new(params.clone().with_auto_size(false)).unwrap();
+        assert!(backend.capabilities().continuation);
+        let first = GbdtModel::parse(&golden::text("warm_first.txt")).unwrap();
+        let continued = backend.continue_from(&first, &set, 4).unwrap();
+        assert_eq!(golden::trees(continued.text()), golden::trees(&golden::text("warm_continued.txt")));
+        assert_eq!(
+            golden::importances(continued.text()),
+            golden::importances(&golden::text("warm_continued.txt"))
+        );
+        let refitted = backend.refit_leaves(&first, &set, 0.7).unwrap();
+        assert_eq!(golden::trees(refitted.text()), golden::trees(&golden::text("warm_refitted.txt")));
+
+        let quantile =
+            LightGbm::new(GbmParams { objective: Some(Objective::Quantile), ..params.clone() }).unwrap();
+        let error = quantile.continue_from(&first, &set, 4).unwrap_err();
+        let expected = "models cannot be put together: objective quantile of one is regression of the other";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(quantile.refit_leaves(&first, &set, 0.7).unwrap_err().to_string(), expected);
+        let narrow = GbdtModel::parse(&golden::text("score_stump.txt")).unwrap();
+        assert_eq!(backend.continue_from(&narrow, &set, 4).unwrap_err().kind(), ErrorKind::InvalidData);
+        assert_eq!(backend.refit_leaves(&first, &set, 1.5).unwrap_err().code(), "TSC-MOD-014");
+        let dart = GbmParams { boosting: Some(Boosting::Dart), ..params };
+        assert_eq!(
+            LightGbm::new(dart).unwrap().continue_from(&first, &set, 4).unwrap_err().code(),
+            "TSC-MOD-014"
+        );
+    }
+
+    /// More rounds that find no split leave the model as it was.
+    #[test]
+    fn rounds_that_learn_nothing_are_not_added() {
+        let rows = rows();
+        let x = Features::new(&rows.x[..30 * 4], 4).unwrap();
+        let set = TrainingSet::new(x, Targets::new(&rows.y[..30]).unwrap()).unwrap();
+        let first = GbdtModel::parse(&golden::text("warm_first.txt")).unwrap();
+        let params = GbmParams { min_data_in_leaf: Some(20), ..GbmParams::time_series() };
+        let backend = LightGbm::new(params).unwrap();
+        assert_eq!(backend.continue_from(&first, &set, 5).unwrap().text(), first.text());
     }
 
     /// F-20, M-19: early stopping watches held-out rows, so pure noise stops within patience + 10.

@@ -27,14 +27,7 @@ pub(super) fn fit(
     let mut warnings = warnings_before(backend, set);
 
     let session = Session::start()?;
-    let mut train = Dataset::new(&session, set.x, &params, None)?;
-    train.set("label", &labels(set.y))?;
-    if let Some(weights) = set.weights {
-        train.set("weight", &weights.iter().map(|&w| w as f32).collect::<Vec<_>>())?;
-    }
-    if let Some(offset) = set.offset {
-        train.set_offset(offset)?;
-    }
+    let train = training_rows(&session, set, &params)?;
     let tuning = match set.tuning {
         Some((x, y)) => {
             let mut tuning = Dataset::new(&session, x, &params, Some(&train))?;
@@ -59,6 +52,38 @@ pub(super) fn fit(
         warnings.push(FitWarning::CapReached { rounds: limits.rounds });
     }
     Ok(FitOutcome { model, best_round: grown.best_round, history: grown.history, warnings })
+}
+
+fn training_rows<'s>(session: &'s Session, set: &TrainingSet<'_>, params: &str) -> Result<Dataset<'s>> {
+    let mut train = Dataset::new(session, set.x, params, None)?;
+    train.set("label", &labels(set.y))?;
+    if let Some(weights) = set.weights {
+        train.set("weight", &weights.iter().map(|&w| w as f32).collect::<Vec<_>>())?;
+    }
+    if let Some(offset) = set.offset {
+        train.set_offset(offset)?;
+    }
+    Ok(train)
+}
+
+/// The same trees with leaf values moved toward those of `set`.
+pub(super) fn refit(
+    backend: &LightGbm,
+    model: &GbdtModel,
+    set: &TrainingSet<'_>,
+    decay: f64,
+) -> Result<GbdtModel> {
+    check(backend, set)?;
+    let mut leaves = vec![0; set.x.n_samples() * model.n_trees()];
+    model.leaves_into(set.x, &mut leaves)?;
+    let leaves: Vec<i32> = leaves.into_iter().map(|leaf| leaf as i32).collect();
+    let params = backend.params.render(set.x.n_samples(), set.loss);
+    let session = Session::start()?;
+    let train = training_rows(&session, set, &params)?;
+    let mut booster = Booster::new(&train, &format!("{params} refit_decay_rate={decay}"))?;
+    booster.adopt(model.text())?;
+    booster.refit(&leaves)?;
+    GbdtModel::parse(&booster.text()?)
 }
 
 /// What ends a training loop.

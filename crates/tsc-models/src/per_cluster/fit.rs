@@ -1,23 +1,28 @@
 //! From rows to models: folds, common rounds, final models, weights, scores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use rayon::prelude::*;
 use tsc_core::{
-    ClusterId, Curve, Error, FitWarning, FittedRegressor, GroupId, Label, PredictionSource, RegressionScores,
-    Regressor, Result, Watch,
+    ClusterId, Curve, Error, FitOutcome, FitWarning, FittedRegressor, Folds, GroupId, Intervals, Label, Loss,
+    PredictionSource, RegressionScores, Regressor, Result, Watch,
 };
 
-use super::fitted::{FittedPerCluster, NoiseValue, Own, Stored, check_labels, score};
+use super::bounds::Bounds;
+use super::fitted::{FittedPerCluster, NoiseValue, Own, Stored, blend, check_labels, score};
 use super::report::{
-    ClusterReport, ComparedScores, FeatureImportance, Gain, GainRow, ModelReport, ModelWarning, ModelsReport,
+    ClusterReport, ComparedScores, Gain, GainRow, ModelReport, ModelWarning, ModelsReport,
     SkipReason, SkippedCluster,
 };
-use super::tasks::{Bench, Done, Task};
+use super::mean::FoldMean;
+use super::tasks::{Bench, Task};
 use super::weight::{Evidence, SelectionLoss, Weight, WeightReason, weigh};
 use super::{PerCluster, SegmentedRows, Selection};
 use crate::error::ModelsError;
+use crate::interval::{Correction, Coverage, IntervalMethod, IntervalParams};
 use crate::transform::Transform;
+use crate::value::{GLOBAL, Measure, PERMUTED, Paired, Rival, SegmentValue, ValueReport, permuted_labels};
 
 /// The pooled model or one cluster, with its fit rows.
 struct Scope {
@@ -25,35 +30,47 @@ struct Scope {
     rows: Vec<usize>,
 }
 
+impl Scope {
+    /// The fit of one model on all rows of the scope.
+    fn task(&self, scope: usize, rounds: Option<u32>) -> Task {
+        let (cluster, train) = (self.cluster, self.rows.clone());
+        Task { scope, cluster, train, held_out: Vec::new(), rounds, loss: Loss::Configured }
+    }
+}
+
 /// What the folds of a scope told.
 #[derive(Default)]
-struct Folded {
+pub(super) struct Folded {
     fold_rounds: Vec<u32>,
     curves: Vec<Vec<Curve>>,
     /// Folds that ended at their last allowed round.
     capped: usize,
     /// Upper median of the folds' best rounds, where the regressor stops early.
     rounds: Option<u32>,
-    /// Out-of-fold prediction of each row, NaN where there is none.
-    out_of_fold: Vec<f64>,
-}
-
-impl Folded {
-    fn hear<F>(&mut self, done: &Done<F>, stops: bool) {
-        if stops {
-            self.fold_rounds.push(done.outcome.best_round);
-            self.curves.push(done.outcome.history.clone());
-        }
-        let capped = |w: &FitWarning| matches!(w, FitWarning::CapReached { .. });
-        self.capped += usize::from(done.outcome.warnings.iter().any(capped));
-    }
+    /// Prediction of each row by the fold that left it out, NaN where there is none.
+    pub(super) out_of_fold: Vec<f64>,
 }
 
 /// A scope that was fitted.
 struct Fitted<F> {
     scope: usize,
-    done: Done<F>,
+    model: FoldMean<F>,
+    warnings: Vec<FitWarning>,
+    /// Rows the first member was trained on; the others differ by a group.
+    member_rows: usize,
+    /// Rounds of each member; 0 for models without rounds.
+    rounds: u32,
     folded: Folded,
+}
+
+impl<F: FittedRegressor> Fitted<F> {
+    fn of(scope: usize, members: Vec<(&Task, FitOutcome<F>)>, folded: Folded) -> Result<Self> {
+        let (member_rows, best) = members.first().map_or((0, 0), |(task, o)| (task.train.len(), o.best_round));
+        let rounds = folded.rounds.unwrap_or(best);
+        let (models, warnings) = members.into_iter().map(|(_, outcome)| (outcome.model, outcome.warnings)).unzip();
+        let model = FoldMean::new(models).ok_or(ModelsError::Widths)?;
+        Ok(Self { scope, model, warnings: told_by_most(warnings), member_rows, rounds, folded })
+    }
 }
 
 pub(super) fn fit<R: Regressor>(
@@ -77,9 +94,16 @@ pub(super) fn fit<R: Regressor>(
     skipped.sort_by_key(|s| s.cluster);
 
     let warnings = warnings_of(rows, &scopes, &fitted);
-    let (models, pooled, own) = assembled(head, rows, &scaled, &scopes, fitted);
+    let out_of_fold = fitted[0].folded.out_of_fold.clone();
+    let quantiles = fit_quantiles(&bench, rows, &scopes, &fitted, &head.params.intervals.quantiles())?;
+    let (models, pooled, own) = assembled(head, rows, &scaled, &scopes, fitted, quantiles);
     let scored = Scored::of(&models, rows, y, transform)?;
     let mut report = scored.report(rows, &scopes[0].rows, pooled, own);
+    let permuted = match head.params.permuted_control && report.clusters.iter().any(|c| c.weight.value > 0.0) {
+        true => Some(permuted(head, &bench, rows, &out_of_fold, &scored.pooled, transform)?),
+        false => None,
+    };
+    report.value = scored.value(&report, rows, permuted.as_deref(), head.measure(scopes[0].rows.len()));
     report.skipped = skipped;
     report.warnings = warnings;
     if let Some(gain) = report.gain.filter(Gain::is_harm) {
@@ -91,26 +115,38 @@ pub(super) fn fit<R: Regressor>(
 
 type OwnReport = (ClusterId, Weight, ModelReport);
 
-/// The models with their weights, the pooled one first among `fitted`.
+/// The models with their weights and bounds, the pooled one first among `fitted`.
 fn assembled<R: Regressor>(
     head: &PerCluster<R>,
     rows: &SegmentedRows<'_>,
     y: &[f64],
     scopes: &[Scope],
-    mut fitted: Vec<Fitted<R::Fitted>>,
+    fitted: Vec<Fitted<R::Fitted>>,
+    quantiles: Vec<Quantiles<R::Fitted>>,
 ) -> (FittedPerCluster<R::Fitted>, ModelReport, Vec<OwnReport>) {
-    let pooled = fitted.remove(0);
+    let out_of_fold = &fitted[0].folded.out_of_fold;
     let weight =
-        |own: &Fitted<R::Fitted>| weight_of(head, rows, y, &scopes[own.scope].rows, own, &pooled.folded);
-    let weights: Vec<Weight> = fitted.iter().map(weight).collect();
-    let (pooled, pooled_report) = described(head, &scopes[pooled.scope], pooled);
+        |own: &Fitted<R::Fitted>| weight_of(head, rows, y, &scopes[own.scope].rows, own, out_of_fold);
+    let weights: Vec<Weight> = fitted[1..].iter().map(weight).collect();
+    let intervals = &head.params.intervals;
+    let bounds = (!intervals.levels.is_empty()).then(|| {
+        let serves = |label: Label| {
+            let own = fitted.iter().position(|f| label.cluster().is_some() && scopes[f.scope].cluster == label.cluster())?;
+            Some((own, weights[own - 1].value)).filter(|(_, weight)| *weight > 0.0)
+        };
+        let corrections = calibrate(intervals, rows, y, &fitted, &quantiles, serves);
+        Bounds { method: intervals.method, corrections }
+    });
+    let mut described = fitted.into_iter().zip(quantiles).map(|(fitted, quantiles)| {
+        let scope = &scopes[fitted.scope];
+        (scope.cluster, described(head, scope, fitted, quantiles.models))
+    });
+    let Some((_, (pooled, pooled_report))) = described.next() else { unreachable!("a fit without a pooled model failed") };
     let (n_features, n_clusters) = (rows.x.n_features(), rows.n_clusters);
-    let mut models = FittedPerCluster { n_features, n_clusters, pooled, clusters: BTreeMap::new() };
+    let mut models = FittedPerCluster { n_features, n_clusters, pooled, clusters: BTreeMap::new(), bounds };
     let mut reports = Vec::new();
-    for (own, weight) in fitted.into_iter().zip(weights) {
-        let scope = &scopes[own.scope];
-        let Some(cluster) = scope.cluster else { continue };
-        let (stored, report) = described(head, scope, own);
+    for ((cluster, (stored, report)), weight) in described.zip(weights) {
+        let Some(cluster) = cluster else { continue };
         models.clusters.insert(cluster, Own { stored, weight: weight.value });
         reports.push((cluster, weight, report));
     }
@@ -177,7 +213,7 @@ fn scopes<R: Regressor>(
 
 type Scopes<F> = (Vec<Fitted<F>>, Vec<(usize, Error)>);
 
-/// Folds first, then final models and the folds that stopped at another round than the common one.
+/// Folds first; then, where their models are not served themselves, one model of all rows of the scope.
 fn fit_scopes<R: Regressor>(
     bench: &Bench<'_, R>,
     rows: &SegmentedRows<'_>,
@@ -185,62 +221,200 @@ fn fit_scopes<R: Regressor>(
 ) -> Result<Scopes<R::Fitted>> {
     let mut failed: BTreeMap<usize, Error> = BTreeMap::new();
     let tasks = fold_tasks(rows, scopes);
-    let results = bench.run(&tasks)?;
-    let mut folded: Vec<Folded> = scopes.iter().map(|_| Folded::default()).collect();
-    let stops = bench.regressor.capabilities().early_stopping;
-    let mut fold_done = Vec::new();
-    for (task, result) in tasks.into_iter().zip(results) {
+    let mut folds_of: Vec<Vec<(&Task, FitOutcome<R::Fitted>)>> = scopes.iter().map(|_| Vec::new()).collect();
+    for (task, result) in tasks.iter().zip(bench.fit(&tasks)?) {
         match result {
-            Ok(done) => {
-                folded[task.scope].hear(&done, stops);
-                fold_done.push((task, done));
-            }
+            Ok(outcome) => folds_of[task.scope].push((task, outcome)),
             Err(error) => {
                 failed.entry(task.scope).or_insert(error);
             }
         }
     }
-    let mut tasks = Vec::new();
-    for (scope, told) in folded.iter_mut().enumerate() {
-        told.out_of_fold = vec![f64::NAN; bench.y.len()];
-        told.rounds = upper_median(&told.fold_rounds).filter(|&rounds| rounds > 0);
-        if !failed.contains_key(&scope) {
-            let Scope { cluster, rows } = &scopes[scope];
-            tasks.push(Task {
-                scope,
-                cluster: *cluster,
-                train: rows.clone(),
-                held_out: Vec::new(),
-                rounds: told.rounds,
-            });
+    let mut fitted = Vec::new();
+    let (mut finals, mut told) = (Vec::new(), Vec::new());
+    for (scope, mut folds) in folds_of.into_iter().enumerate() {
+        if failed.contains_key(&scope) {
+            continue;
         }
-    }
-    for (mut task, done) in fold_done {
-        let told = &mut folded[task.scope];
-        if told.rounds.is_some_and(|rounds| rounds != done.outcome.best_round) {
-            task.rounds = told.rounds;
-            tasks.push(task);
+        let folded = match judge(bench, &mut folds) {
+            Ok(folded) => folded,
+            Err(error) => {
+                failed.insert(scope, error);
+                continue;
+            }
+        };
+        if serves_folds(rows.folds) && folds.len() > 1 {
+            fitted.push(Fitted::of(scope, folds, folded)?);
         } else {
-            keep(&mut told.out_of_fold, &task.held_out, &done.predicted);
+            finals.push(scopes[scope].task(scope, folded.rounds));
+            told.push(folded);
         }
     }
-    let mut finals = Vec::new();
-    let results = bench.run(&tasks)?;
-    for (task, result) in tasks.into_iter().zip(results) {
-        match result {
-            Ok(done) if task.held_out.is_empty() => finals.push((task.scope, done)),
-            Ok(done) => keep(&mut folded[task.scope].out_of_fold, &task.held_out, &done.predicted),
+    for ((task, folded), result) in finals.iter().zip(told).zip(bench.fit(&finals)?) {
+        match result.and_then(|outcome| Fitted::of(task.scope, vec![(task, outcome)], folded)) {
+            Ok(one) => fitted.push(one),
             Err(error) => {
-                failed.entry(task.scope).or_insert(error);
+                failed.insert(task.scope, error);
             }
         }
     }
-    let fitted = finals
-        .into_iter()
-        .filter(|(scope, _)| !failed.contains_key(scope))
-        .map(|(scope, done)| Fitted { scope, done, folded: std::mem::take(&mut folded[scope]) })
-        .collect();
+    fitted.sort_by_key(|fitted| fitted.scope);
     Ok((fitted, failed.into_iter().collect()))
+}
+
+/// The common number of rounds, at which every fold is cut and asked about the rows it left out.
+fn judge<R: Regressor>(
+    bench: &Bench<'_, R>,
+    folds: &mut [(&Task, FitOutcome<R::Fitted>)],
+) -> Result<Folded> {
+    let mut told = Folded { out_of_fold: vec![f64::NAN; bench.y.len()], ..Folded::default() };
+    if bench.regressor.capabilities().early_stopping {
+        for (_, outcome) in &mut *folds {
+            told.fold_rounds.push(outcome.best_round);
+            told.curves.push(std::mem::take(&mut outcome.history));
+            let capped = |w: &FitWarning| matches!(w, FitWarning::CapReached { .. });
+            told.capped += usize::from(outcome.warnings.iter().any(capped));
+        }
+        told.rounds = upper_median(&told.fold_rounds).filter(|&rounds| rounds > 0);
+    }
+    let predicted: Vec<Result<Vec<f64>>> = folds
+        .par_iter_mut()
+        .map(|(task, outcome)| {
+            if let Some(rounds) = told.rounds {
+                outcome.model.cut(rounds);
+            }
+            bench.predict(&outcome.model, &task.held_out)
+        })
+        .collect();
+    for ((task, _), predicted) in folds.iter().zip(predicted) {
+        keep(&mut told.out_of_fold, &task.held_out, &predicted?);
+    }
+    Ok(told)
+}
+
+/// Models of one scope that minimise other losses, with their out-of-fold predictions.
+struct Quantiles<F> {
+    models: Vec<FoldMean<F>>,
+    out_of_fold: Vec<Vec<f64>>,
+}
+
+/// Quantile models of each fitted scope, at the rounds of its point model; a cluster that fails has none.
+fn fit_quantiles<R: Regressor>(
+    bench: &Bench<'_, R>,
+    rows: &SegmentedRows<'_>,
+    scopes: &[Scope],
+    fitted: &[Fitted<R::Fitted>],
+    quantiles: &[f64],
+) -> Result<Vec<Quantiles<R::Fitted>>> {
+    let folds = fold_tasks(rows, scopes);
+    let mut tasks = Vec::new();
+    for one in fitted {
+        let mut of_scope: Vec<Task> = folds.iter().filter(|task| task.scope == one.scope).cloned().collect();
+        if one.model.members().len() == 1 {
+            of_scope.push(scopes[one.scope].task(one.scope, None));
+        }
+        for &level in quantiles {
+            let rounds = Some(one.rounds).filter(|&rounds| rounds > 0);
+            tasks.extend(of_scope.iter().map(|task| Task { rounds, loss: Loss::Quantile(level), ..task.clone() }));
+        }
+    }
+    let mut outcomes = tasks.iter().zip(bench.fit(&tasks)?).peekable();
+    let mut all = Vec::new();
+    for one in fitted {
+        let mut found = Quantiles { models: Vec::new(), out_of_fold: Vec::new() };
+        let mut failed = None;
+        for &level in quantiles {
+            let mut models = Vec::new();
+            let mut out_of_fold = vec![f64::NAN; bench.y.len()];
+            let same = |task: &Task| task.scope == one.scope && task.loss == Loss::Quantile(level);
+            while let Some((task, outcome)) = outcomes.next_if(|(task, _)| same(task)) {
+                match outcome.and_then(|outcome| {
+                    if !task.held_out.is_empty() {
+                        let predicted = bench.predict(&outcome.model, &task.held_out)?;
+                        keep(&mut out_of_fold, &task.held_out, &predicted);
+                    }
+                    Ok(outcome.model)
+                }) {
+                    Ok(model) => models.push(model),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            // Where one model of all rows serves, it is the last.
+            let served = models.split_off(models.len().saturating_sub(one.model.members().len()));
+            found.models.extend(FoldMean::new(served));
+            found.out_of_fold.push(out_of_fold);
+        }
+        match failed {
+            Some(error) if scopes[one.scope].cluster.is_none() => return Err(error),
+            Some(_) => found.models.clear(),
+            None => (),
+        }
+        all.push(found);
+    }
+    Ok(all)
+}
+
+/// Corrections of the bounds from out-of-fold rows, each served as it will be; the pooled scope comes first.
+fn calibrate<F>(
+    params: &IntervalParams,
+    rows: &SegmentedRows<'_>,
+    y: &[f64],
+    fitted: &[Fitted<F>],
+    quantiles: &[Quantiles<F>],
+    weight: impl Fn(Label) -> Option<(usize, f64)>,
+) -> Vec<Correction> {
+    let served = |row: usize, column: &dyn Fn(usize) -> f64| match weight(rows.labels[row]) {
+        Some((own, weight)) if column(own).is_finite() => blend(weight, column(0), column(own)),
+        _ => column(0),
+    };
+    let score = |row: usize, number: usize| match params.method {
+        IntervalMethod::Residual => {
+            (y[row] - served(row, &|i| fitted[i].folded.out_of_fold[row])).abs()
+        }
+        IntervalMethod::Cqr => {
+            let side = |side: usize| {
+                let column = |i: usize| match quantiles[i].models.is_empty() {
+                    true => f64::NAN,
+                    false => quantiles[i].out_of_fold[2 * number + side][row],
+                };
+                served(row, &column)
+            };
+            let (a, b) = (side(0), side(1));
+            (a.min(b) - y[row]).max(y[row] - a.max(b))
+        }
+    };
+    let levels = params.levels.iter().enumerate();
+    levels
+        .map(|(number, &level)| {
+            let scores: Vec<(Label, f64)> = rows
+                .folds
+                .fit
+                .iter()
+                .map(|&row| (rows.labels[row], score(row, number)))
+                .filter(|(_, score)| score.is_finite())
+                .collect();
+            Correction::of(level, &scores, params.min_calibration_rows)
+        })
+        .collect()
+}
+
+/// Folds by group each saw most of the rows, so their mean serves; folds of an expanding window did not.
+fn serves_folds(folds: &Folds) -> bool {
+    !folds.by_time
+}
+
+/// Warnings that more than half of the members gave, each once.
+fn told_by_most(all: Vec<Vec<FitWarning>>) -> Vec<FitWarning> {
+    let n = all.len();
+    let mut kept: Vec<FitWarning> = Vec::new();
+    for warning in all.iter().flatten() {
+        let same = |other: &FitWarning| std::mem::discriminant(other) == std::mem::discriminant(warning);
+        let count = all.iter().filter(|warnings| warnings.iter().any(same)).count();
+        if 2 * count > n && !kept.iter().any(same) {
+            kept.push(warning.clone());
+        }
+    }
+    kept
 }
 
 fn keep(out_of_fold: &mut [f64], rows: &[usize], predicted: &[f64]) {
@@ -265,7 +439,8 @@ fn fold_tasks(rows: &SegmentedRows<'_>, scopes: &[Scope]) -> Vec<Task> {
             };
             let (train, held_out) = (inside(&fold.train), inside(&fold.held_out));
             if train.len() >= 2 && !held_out.is_empty() {
-                tasks.push(Task { scope, cluster: *cluster, train, held_out, rounds: None });
+                let (cluster, rounds, loss) = (*cluster, None, Loss::Configured);
+                tasks.push(Task { scope, cluster, train, held_out, rounds, loss });
             }
         }
     }
@@ -278,12 +453,12 @@ fn weight_of<R: Regressor>(
     y: &[f64],
     members: &[usize],
     own: &Fitted<R::Fitted>,
-    pooled: &Folded,
+    pooled: &[f64],
 ) -> Weight {
     let evidence: Vec<Evidence> = members
         .iter()
         .map(|&row| Evidence {
-            pooled: pooled.out_of_fold[row],
+            pooled: pooled[row],
             own: own.folded.out_of_fold[row],
             truth: y[row],
             group: group_of(rows, row),
@@ -295,7 +470,7 @@ fn weight_of<R: Regressor>(
     match head.params.selection {
         Selection::Own => Weight { value: 1.0, reason: WeightReason::Forced, ..weight },
         Selection::Pooled => Weight { value: 0.0, reason: WeightReason::Forced, ..weight },
-        Selection::Shrink if own.done.outcome.warnings.contains(&FitWarning::NothingLearned) => {
+        Selection::Shrink if own.warnings.contains(&FitWarning::NothingLearned) => {
             Weight { value: 0.0, reason: WeightReason::NothingLearned, ..weight }
         }
         Selection::Shrink => weight,
@@ -312,13 +487,12 @@ fn warnings_of<F>(rows: &SegmentedRows<'_>, scopes: &[Scope], fitted: &[Fitted<F
         warnings.push(ModelWarning { cluster: None, warning: FitWarning::RowsAsGroups });
     }
     let (mut capped, mut cap) = (0, 0);
-    for Fitted { scope, done, folded } in fitted {
+    for Fitted { scope, warnings: told, rounds, folded, .. } in fitted {
         let cluster = scopes[*scope].cluster;
-        let told = done.outcome.warnings.iter().cloned();
-        warnings.extend(told.map(|warning| ModelWarning { cluster, warning }));
+        warnings.extend(told.iter().map(|warning| ModelWarning { cluster, warning: warning.clone() }));
         if folded.capped * 2 > folded.fold_rounds.len() {
             capped += 1;
-            cap = cap.max(done.outcome.best_round);
+            cap = cap.max(*rounds);
         }
     }
     if capped * 2 > fitted.len() {
@@ -331,22 +505,107 @@ fn described<R: Regressor>(
     head: &PerCluster<R>,
     scope: &Scope,
     fitted: Fitted<R::Fitted>,
+    quantiles: Vec<FoldMean<R::Fitted>>,
 ) -> (Stored<R::Fitted>, ModelReport) {
-    let outcome = fitted.done.outcome;
-    let n_rows = scope.rows.len();
-    let params: BTreeMap<String, String> = head.regressor.resolved_params(n_rows).into_iter().collect();
-    let importance = outcome.model.feature_importance().map(FeatureImportance::of);
+    let Fitted { model, rounds, member_rows, folded, .. } = fitted;
+    let rows = scope.rows.len() as u64;
+    let params: BTreeMap<String, String> = head.regressor.resolved_params(member_rows).into_iter().collect();
+    let importance = model.feature_importance();
     let report = ModelReport {
-        rows: n_rows as u64,
-        best_round: outcome.best_round,
-        fold_rounds: fitted.folded.fold_rounds,
-        curves: fitted.folded.curves,
+        rows,
+        members: model.members().len() as u64,
+        best_round: rounds,
+        fold_rounds: folded.fold_rounds,
+        curves: folded.curves,
         params: params.clone(),
         importance: importance.clone(),
     };
-    let stored =
-        Stored { model: outcome.model, rows: n_rows as u64, rounds: outcome.best_round, params, importance };
-    (stored, report)
+    (Stored { model, quantiles, rows, rounds, params, importance }, report)
+}
+
+/// The same models once more on all rows of `rows.folds.fit`, at the rounds and weights that were found.
+pub(super) fn refit<R: Regressor>(
+    head: &PerCluster<R>,
+    fitted: FittedPerCluster<R::Fitted>,
+    rows: &SegmentedRows<'_>,
+    y: &[f64],
+    transform: Transform,
+    watch: &Watch<'_>,
+) -> Result<FittedPerCluster<R::Fitted>> {
+    check(head, rows, y)?;
+    let scaled: Vec<f64> = y.iter().map(|&value| transform.apply(value)).collect();
+    let bench = Bench { regressor: &head.regressor, x: rows.x, y: &scaled, watch, stopped: OnceLock::new() };
+    let (scopes, _) = scopes(head, rows, y)?;
+    let folds = fold_tasks(rows, &scopes);
+    let quantiles = if fitted.bounds.is_some() { head.params.intervals.quantiles() } else { Vec::new() };
+    let losses = std::iter::once(Loss::Configured).chain(quantiles.into_iter().map(Loss::Quantile));
+    let losses: Vec<Loss> = losses.collect();
+    let mut again = fitted;
+    for (number, scope) in scopes.iter().enumerate() {
+        let stored = match scope.cluster {
+            None => &mut again.pooled,
+            Some(cluster) => match again.clusters.get_mut(&cluster) {
+                Some(own) => &mut own.stored,
+                None => continue,
+            },
+        };
+        let rounds = Some(stored.rounds).filter(|&rounds| rounds > 0);
+        let mut parts: Vec<Task> = folds.iter().filter(|task| task.scope == number).cloned().collect();
+        if !serves_folds(rows.folds) || parts.len() < 2 {
+            parts = vec![scope.task(number, rounds)];
+        }
+        let task = |loss: Loss| parts.iter().map(move |part| Task { rounds, loss, held_out: Vec::new(), ..part.clone() });
+        let tasks: Vec<Task> = losses.iter().flat_map(|&loss| task(loss)).collect();
+        let models: Result<Vec<R::Fitted>> =
+            bench.fit(&tasks)?.into_iter().map(|result| result.map(|outcome| outcome.model)).collect();
+        // A cluster that cannot be fitted again keeps the model that was measured.
+        let mut models = match models {
+            Ok(models) => models.into_iter(),
+            Err(error) if scope.cluster.is_none() => return Err(error),
+            Err(_) => continue,
+        };
+        let mut next = || FoldMean::new(models.by_ref().take(parts.len()).collect()).ok_or(ModelsError::Widths);
+        stored.model = next()?;
+        stored.quantiles = (1..losses.len()).map(|_| next()).collect::<std::result::Result<_, _>>()?;
+        stored.rows = scope.rows.len() as u64;
+        stored.importance = stored.model.feature_importance();
+    }
+    Ok(again)
+}
+
+/// What would be served on held-out rows if the segments were shuffled among groups; NaN elsewhere.
+///
+/// The same sizes, folds and rules: what such segments gain is what models of parts gain anyhow.
+fn permuted<R: Regressor>(
+    head: &PerCluster<R>,
+    bench: &Bench<'_, R>,
+    rows: &SegmentedRows<'_>,
+    out_of_fold: &[f64],
+    pooled: &[f64],
+    transform: Transform,
+) -> Result<Vec<f64>> {
+    let labels = permuted_labels(rows.labels, rows.groups, &[&rows.folds.fit, &rows.folds.holdout]);
+    let rows = SegmentedRows { labels: &labels, ..*rows };
+    let (mut scopes, _) = scopes(head, &rows, bench.y)?;
+    scopes.remove(0);
+    let (fitted, _) = fit_scopes(bench, &rows, &scopes)?;
+    let mut served = vec![f64::NAN; labels.len()];
+    for &row in &rows.folds.holdout {
+        served[row] = pooled[row];
+    }
+    for own in fitted {
+        let scope = &scopes[own.scope];
+        let weight = weight_of(head, &rows, bench.y, &scope.rows, &own, out_of_fold).value;
+        let mine = |row: &usize| labels[*row].cluster() == scope.cluster;
+        let members: Vec<usize> = rows.folds.holdout.iter().copied().filter(mine).collect();
+        if weight > 0.0 && !members.is_empty() {
+            let predicted = own.model.predict(rows.x.gather(&members, &mut Vec::new()))?;
+            for (&row, value) in members.iter().zip(predicted) {
+                served[row] = transform.invert(blend(weight, transform.apply(pooled[row]), value));
+            }
+        }
+    }
+    Ok(served)
 }
 
 /// Predictions of every row on the target's own scale, beside the truth.
@@ -355,6 +614,7 @@ struct Scored<'a> {
     pooled: Vec<f64>,
     own: Vec<f64>,
     served: Vec<f64>,
+    intervals: Option<Intervals>,
 }
 
 impl<'a> Scored<'a> {
@@ -379,10 +639,14 @@ impl<'a> Scored<'a> {
         let mut sources = vec![PredictionSource::Unavailable; n];
         let (labels, noise) = (rows.labels, NoiseValue::Pooled);
         models.predict_into(rows.x, labels, labels, noise, &mut served, &mut sources)?;
+        let mut intervals = models.intervals(rows.x, labels, labels, noise, &served)?;
+        if let Some(Intervals { lower, upper, .. }) = &mut intervals {
+            lower.iter_mut().chain(upper).flatten().for_each(|bound| *bound = transform.invert(*bound));
+        }
         for value in pooled.iter_mut().chain(&mut own).chain(&mut served) {
             *value = transform.invert(*value);
         }
-        Ok(Self { truth: y, pooled, own, served })
+        Ok(Self { truth: y, pooled, own, served, intervals })
     }
 
     fn report(
@@ -414,6 +678,7 @@ impl<'a> Scored<'a> {
             fit: self.compare(fit_rows),
             holdout: self.compare(&holdout),
             gain: self.gain(rows, &holdout),
+            value: None,
             warnings: Vec::new(),
         }
     }
@@ -426,6 +691,63 @@ impl<'a> Scored<'a> {
             own: RegressionScores::of(&truth, &pick(&self.own)),
             served: RegressionScores::of(&truth, &pick(&self.served)),
         }
+    }
+
+    /// Served beside plainer predictions on held-out rows.
+    fn value(
+        &self,
+        report: &ModelsReport,
+        rows: &SegmentedRows<'_>,
+        permuted: Option<&[f64]>,
+        measure: Measure,
+    ) -> Option<ValueReport> {
+        let holdout = &rows.folds.holdout;
+        let groups: Vec<GroupId> = holdout.iter().map(|&row| group_of(rows, row)).collect();
+        let held = |column: &[f64]| holdout.iter().map(|&row| column[row]).collect::<Vec<f64>>();
+        let (truth, served, pooled) = (held(self.truth), held(&self.served), held(&self.pooled));
+        let against = |name: &str, other: &[f64]| {
+            let paired = Paired::of(measure, &truth, &served, other, &groups)?;
+            Some(Rival { name: name.into(), paired })
+        };
+        let fit: Vec<f64> = rows.folds.fit.iter().map(|&row| self.truth[row]).filter(|v| v.is_finite()).collect();
+        let mean = fit.iter().sum::<f64>() / fit.len() as f64;
+        let mut rivals: Vec<Option<Rival>> = vec![against(GLOBAL, &pooled)];
+        rivals.push(permuted.and_then(|column| against(PERMUTED, &held(column))));
+        rivals.extend(rows.references.iter().map(|r| against(r.name, &held(r.values))));
+        rivals.push(against("mean of the training rows", &vec![mean; truth.len()]));
+
+        let within = |label: Label, cluster, weight| {
+            let mine: Vec<usize> = (0..holdout.len()).filter(|&i| rows.labels[holdout[i]] == label).collect();
+            let pick = |column: &[f64]| mine.iter().map(|&i| column[i]).collect::<Vec<f64>>();
+            let groups: Vec<GroupId> = mine.iter().map(|&i| groups[i]).collect();
+            let paired = Paired::of(measure, &pick(&truth), &pick(&served), &pick(&pooled), &groups)?;
+            Some(SegmentValue { cluster, weight, paired })
+        };
+        let weight = |c: ClusterId| report.clusters.iter().find(|r| r.cluster == c).map_or(0.0, |r| r.weight.value);
+        let ids = (0_u32..).take(rows.n_clusters).map(ClusterId);
+        let segments = ids
+            .map(|c| within(Label::of(c), Some(c), weight(c)))
+            .chain([within(Label::NOISE, None, 0.0)])
+            .flatten()
+            .collect();
+        ValueReport::of(measure, rivals.into_iter().flatten().collect(), segments, self.coverage(rows))
+    }
+
+    /// How often held-out truth falls inside its interval: per level all rows first, then each segment.
+    fn coverage(&self, rows: &SegmentedRows<'_>) -> Vec<Coverage> {
+        let Some(Intervals { levels, lower, upper }) = &self.intervals else { return Vec::new() };
+        let segments: BTreeSet<Option<ClusterId>> =
+            rows.folds.holdout.iter().map(|&row| rows.labels[row].cluster()).collect();
+        let mut found = Vec::new();
+        for ((&level, lower), upper) in levels.iter().zip(lower).zip(upper) {
+            for segment in std::iter::once(None).chain(segments.iter().copied().map(Some)) {
+                let mine = |row: &&usize| segment.is_none_or(|s| rows.labels[**row].cluster() == s);
+                let held = rows.folds.holdout.iter().filter(mine);
+                let cells = held.map(|&row| (self.truth[row], lower[row], upper[row], group_of(rows, row)));
+                found.extend(Coverage::of(level, segment, cells));
+            }
+        }
+        found
     }
 
     fn gain(&self, rows: &SegmentedRows<'_>, known: &[usize]) -> Option<Gain> {

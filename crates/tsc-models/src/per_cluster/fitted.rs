@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tsc_core::{
-    ClusterId, Features, FittedRegressor, FittedRegressorExt, Label, PredictionSource, Result, Stage,
+    ClusterId, Features, FittedRegressor, Label, PredictionSource, Result, Stage,
     check_width,
 };
 
+use super::bounds::Bounds;
+use super::mean::FoldMean;
 use super::report::FeatureImportance;
 use crate::error::ModelsError;
 
@@ -26,7 +28,9 @@ pub enum NoiseValue {
 /// A model with what is known about it.
 #[derive(Clone, Debug)]
 pub(super) struct Stored<F> {
-    pub(super) model: F,
+    pub(super) model: FoldMean<F>,
+    /// Models of the bounds, two per level; empty without.
+    pub(super) quantiles: Vec<FoldMean<F>>,
     pub(super) rows: u64,
     pub(super) rounds: u32,
     pub(super) params: BTreeMap<String, String>,
@@ -46,6 +50,7 @@ pub struct FittedPerCluster<F> {
     pub(super) n_clusters: usize,
     pub(super) pooled: Stored<F>,
     pub(super) clusters: BTreeMap<ClusterId, Own<F>>,
+    pub(super) bounds: Option<Bounds>,
 }
 
 /// A model that failed while scoring; the pooled value, or nothing, was served instead.
@@ -96,13 +101,13 @@ impl<F: FittedRegressor> FittedPerCluster<F> {
 
     /// The pooled model.
     #[must_use]
-    pub fn pooled(&self) -> &F {
+    pub fn pooled(&self) -> &FoldMean<F> {
         &self.pooled.model
     }
 
     /// A cluster's own model, whatever its weight.
     #[must_use]
-    pub fn own(&self, cluster: ClusterId) -> Option<&F> {
+    pub fn own(&self, cluster: ClusterId) -> Option<&FoldMean<F>> {
         self.clusters.get(&cluster).map(|own| &own.stored.model)
     }
 
@@ -202,7 +207,7 @@ impl<F: FittedRegressor> FittedPerCluster<F> {
         Ok(faults)
     }
 
-    fn serving(&self, density: Label, label: Label, noise: NoiseValue) -> Option<(ClusterId, &Own<F>)> {
+    pub(super) fn serving(&self, density: Label, label: Label, noise: NoiseValue) -> Option<(ClusterId, &Own<F>)> {
         if density.is_noise() && noise == NoiseValue::Pooled {
             return None;
         }
@@ -227,7 +232,7 @@ pub(super) fn check_labels(labels: &[Label], n_clusters: usize) -> Result<()> {
 
 /// Values of the chosen rows, NaN where the model gave none, which is then among the faults.
 pub(super) fn score<F: FittedRegressor>(
-    model: &F,
+    model: &FoldMean<F>,
     cluster: Option<ClusterId>,
     x: Features<'_>,
     rows: &[usize],

@@ -1,15 +1,20 @@
 //! A model per cluster and a pooled one behind them, weighed by held-out evidence.
 
+mod bounds;
 mod fit;
 mod fitted;
+mod mean;
 mod report;
 mod store;
 mod tasks;
 mod weight;
 
 use serde::{Deserialize, Serialize};
-use tsc_core::{Features, Folds, GroupId, Label, Regressor, Result, Stage, Violation, Watch, all_valid};
+use tsc_core::{
+    Features, Folds, GroupId, Label, Reference, Regressor, Result, Stage, Violation, Watch, all_valid,
+};
 
+pub use mean::FoldMean;
 pub use fitted::{Fault, FittedPerCluster, ModelFault, NoiseValue};
 pub use report::{
     ClusterReport, ComparedScores, FeatureImportance, Gain, ModelReport, ModelWarning, ModelsReport,
@@ -17,7 +22,9 @@ pub use report::{
 };
 pub use weight::{Weight, WeightReason};
 
+use crate::interval::IntervalParams;
 use crate::transform::Transform;
+use crate::value::Measure;
 
 /// Who serves a cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,11 +50,22 @@ pub struct PerClusterParams {
     /// Standard errors of evidence a cluster's own model must show, >= 0; larger trusts the pooled model
     /// more. Default 1.
     pub selection_z: f64,
+    /// Whether a fit also tries its segments shuffled among groups, to tell what segments gain from what models
+    /// of any parts gain; about as long again as the models of the clusters. Default true.
+    pub permuted_control: bool,
+    /// Prediction intervals. Default none.
+    pub intervals: IntervalParams,
 }
 
 impl Default for PerClusterParams {
     fn default() -> Self {
-        Self { min_cluster_rows: 10, selection: Selection::Shrink, selection_z: 1.0 }
+        Self {
+            min_cluster_rows: 10,
+            selection: Selection::Shrink,
+            selection_z: 1.0,
+            permuted_control: true,
+            intervals: IntervalParams::default(),
+        }
     }
 }
 
@@ -64,6 +82,8 @@ impl PerClusterParams {
             let message = format!("is {}, must be at least 0 and finite", self.selection_z);
             found.push(Violation::new("selection_z", message));
         }
+        let inside = |v: Violation| Violation::new(format!("intervals.{}", v.path), v.message);
+        found.extend(self.intervals.check().into_iter().map(inside));
         found
     }
 }
@@ -81,6 +101,8 @@ pub struct SegmentedRows<'a> {
     pub groups: Option<&'a [GroupId]>,
     /// Holdout and inner folds, made once by `tsc_core::folds`.
     pub folds: &'a Folds,
+    /// Plain forecasts of the target, reported beside the models; one value per row.
+    pub references: &'a [Reference<'a>],
 }
 
 /// Description of the models of one head: a regressor, fitted per cluster and pooled.
@@ -90,8 +112,10 @@ pub struct SegmentedRows<'a> {
 /// `(1 - w) * pooled + w * own`, where `w = clamp(b - z se(b), 0, 1)` and b is the slope of `y - pooled`
 /// on `own - pooled` over out-of-fold predictions, its standard error taken by group.
 ///
-/// Where the regressor stops early, each fold stops on its own held-out rows, and the final model takes the
-/// upper median of the folds' rounds; out-of-fold predictions are taken at that number.
+/// Where the regressor stops early, each fold stops on its own held-out rows; all are cut at the upper median
+/// of their rounds, and out-of-fold predictions are taken there. With two or more folds by group a model is the
+/// mean of its folds' models ([`FoldMean`]); else, and where rows are told apart by time, one model is fitted on
+/// all fit rows with that number of rounds.
 ///
 /// Models are fitted in parallel in the caller's rayon pool. The same bytes on any number of threads.
 ///
@@ -106,7 +130,7 @@ pub struct SegmentedRows<'a> {
 /// let spec = FoldSpec { split: Split::Auto, holdout: 0.2, folds: 4, gap: Millis(0), seed: 42 };
 /// let split = folds(80, None, None, &spec)?;
 /// let x = Features::new(&x, 1)?;
-/// let rows = SegmentedRows { x, labels: &labels, n_clusters: 2, groups: None, folds: &split };
+/// let rows = SegmentedRows { x, labels: &labels, n_clusters: 2, groups: None, folds: &split, references: &[] };
 /// let models = PerCluster::new(Linear::new(LinearParams::default())?, PerClusterParams::default())?;
 /// # #[cfg(feature = "linear")] {
 /// let (fitted, report) = models.fit(&rows, &y, &Watch::NONE)?;
@@ -165,6 +189,43 @@ impl<R: Regressor> PerCluster<R> {
         watch: &Watch<'_>,
     ) -> Result<(FittedPerCluster<R::Fitted>, ModelsReport)> {
         self.fit_transformed(rows, y, Transform::Identity, watch)
+    }
+
+    /// Fits the same models once more on every row of `rows.folds.fit`, at the rounds and weights they have.
+    ///
+    /// Pass folds without a holdout, after everything that is reported of `fitted` was measured: then what serves
+    /// has seen the newest rows too. A cluster that fails keeps its model.
+    ///
+    /// # Errors
+    ///
+    /// As [`PerCluster::fit`].
+    pub fn refit(
+        &self,
+        fitted: FittedPerCluster<R::Fitted>,
+        rows: &SegmentedRows<'_>,
+        y: &[f64],
+        watch: &Watch<'_>,
+    ) -> Result<FittedPerCluster<R::Fitted>> {
+        self.refit_transformed(fitted, rows, y, Transform::Identity, watch)
+    }
+
+    pub(crate) fn refit_transformed(
+        &self,
+        fitted: FittedPerCluster<R::Fitted>,
+        rows: &SegmentedRows<'_>,
+        y: &[f64],
+        transform: Transform,
+        watch: &Watch<'_>,
+    ) -> Result<FittedPerCluster<R::Fitted>> {
+        fit::refit(self, fitted, rows, y, transform, watch)
+    }
+
+    /// How held-out predictions are judged: by what training minimises.
+    pub(crate) fn measure(&self, n_rows: usize) -> Measure {
+        match weight::SelectionLoss::of(&self.regressor.resolved_params(n_rows)) {
+            weight::SelectionLoss::Squared => Measure::Rmse,
+            weight::SelectionLoss::Absolute | weight::SelectionLoss::Percentage => Measure::Mae,
+        }
     }
 
     pub(crate) fn fit_transformed(

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tsc_core::{ClusterId, Curve, FitWarning, GroupId, Importance, RegressionScores};
+use tsc_core::{ClusterId, Curve, FitWarning, GroupId, RegressionScores};
 
 use super::weight::Weight;
+use crate::value::ValueReport;
 
 /// What a fit of one head's models found.
 #[doc(alias = "get_training_summary")]
@@ -28,6 +29,9 @@ pub struct ModelsReport {
     pub holdout: ComparedScores,
     /// Served against pooled predictions on held-out rows; `None` without them.
     pub gain: Option<Gain>,
+    /// What is served beside plainer predictions on held-out rows, by segment and overall; `None` without them.
+    #[serde(default)]
+    pub value: Option<ValueReport>,
     /// What a person should know.
     pub warnings: Vec<ModelWarning>,
 }
@@ -38,13 +42,15 @@ pub struct ModelsReport {
 pub struct ModelReport {
     /// Fit rows.
     pub rows: u64,
-    /// Rounds of the final model: the upper median of the folds' best; 0 for models without rounds.
+    /// Models whose mean is served: those of the folds, or one of all fit rows.
+    pub members: u64,
+    /// Rounds of each: the upper median of the folds' best; 0 for models without rounds.
     pub best_round: u32,
     /// Best round of each fold.
     pub fold_rounds: Vec<u32>,
     /// Curves of each fold on its held-out rows.
     pub curves: Vec<Vec<Curve>>,
-    /// Parameters of the final model.
+    /// Parameters of each.
     pub params: BTreeMap<String, String>,
     /// Importance of each feature, where the backend knows it.
     #[doc(alias = "get_feature_importance")]
@@ -129,10 +135,6 @@ pub struct FeatureImportance {
 }
 
 impl FeatureImportance {
-    pub(super) fn of(importance: Importance<'_>) -> Self {
-        Self { split: importance.split.into_owned(), gain: importance.gain.into_owned() }
-    }
-
     /// Gain as shares that sum to 1; zeros for a model that never splits.
     #[must_use]
     pub fn gain_shares(&self) -> Vec<f64> {

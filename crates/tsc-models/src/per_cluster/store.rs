@@ -9,12 +9,14 @@ use tsc_core::{
 };
 
 use super::fitted::{FittedPerCluster, Own, Stored};
+use super::bounds::Bounds;
+use super::mean::FoldMean;
 use super::report::FeatureImportance;
 
 const INDEX: &str = "index.json";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// Version 1 of `index.json`.
+/// Version 2 of `index.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireIndex {
@@ -23,6 +25,7 @@ struct WireIndex {
     n_clusters: usize,
     pooled: WireModel,
     clusters: Vec<WireCluster>,
+    bounds: Option<Bounds>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,13 +39,21 @@ struct WireCluster {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireModel {
-    kind: StoredKind,
-    /// Name the model gave a file to the name it has here.
-    files: BTreeMap<String, String>,
+    members: Vec<WireMember>,
+    /// Members of each quantile model.
+    quantiles: Vec<Vec<WireMember>>,
     rows: u64,
     rounds: u32,
     params: BTreeMap<String, String>,
     importance: Option<FeatureImportance>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireMember {
+    kind: StoredKind,
+    /// Name the model gave a file to the name it has here.
+    files: BTreeMap<String, String>,
 }
 
 /// What one model writes, before it gets its place.
@@ -79,7 +90,8 @@ impl<F: FittedRegressor> FittedPerCluster<F> {
     /// Writes one file per model, which Python reads as it is where the model is LightGBM's, and an index.
     ///
     /// A model of one file is `pooled` or `cluster-0000` with that file's extension, a model of several
-    /// files a folder of that name.
+    /// files a folder of that name; the models of folds are numbered, `pooled-0`, .., and those of bounds named
+    /// `pooled.q0` (first level, lower), `pooled.q1` (upper), ..
     ///
     /// # Errors
     ///
@@ -97,6 +109,7 @@ impl<F: FittedRegressor> FittedPerCluster<F> {
             n_clusters: self.n_clusters,
             pooled,
             clusters,
+            bounds: self.bounds.clone(),
         };
         sink.put(INDEX, &serde_json::to_vec_pretty(&index).map_err(|e| damaged(INDEX, e))?)
     }
@@ -126,7 +139,7 @@ impl<F: FittedRegressor> FittedPerCluster<F> {
                 return Err(damaged(INDEX, format!("cluster {cluster} stands twice")));
             }
         }
-        Ok(Self { n_features: index.n_features, n_clusters: index.n_clusters, pooled, clusters })
+        Ok(Self { n_features: index.n_features, n_clusters: index.n_clusters, pooled, clusters, bounds: index.bounds })
     }
 }
 
@@ -135,8 +148,33 @@ fn place<F: FittedRegressor>(
     name: &str,
     sink: &mut dyn ArtifactSink,
 ) -> Result<WireModel> {
+    let mut quantiles = Vec::new();
+    for (number, model) in stored.quantiles.iter().enumerate() {
+        quantiles.push(place_members(model, &format!("{name}.q{number}"), sink)?);
+    }
+    Ok(WireModel {
+        members: place_members(&stored.model, name, sink)?,
+        quantiles,
+        rows: stored.rows,
+        rounds: stored.rounds,
+        params: stored.params.clone(),
+        importance: stored.importance.clone(),
+    })
+}
+
+fn place_members<F: FittedRegressor>(
+    model: &FoldMean<F>,
+    name: &str,
+    sink: &mut dyn ArtifactSink,
+) -> Result<Vec<WireMember>> {
+    let alone = model.members().len() == 1;
+    let numbered = |number: usize| if alone { name.to_owned() } else { format!("{name}-{number}") };
+    model.members().iter().enumerate().map(|(n, member)| place_member(member, &numbered(n), sink)).collect()
+}
+
+fn place_member<F: FittedRegressor>(model: &F, name: &str, sink: &mut dyn ArtifactSink) -> Result<WireMember> {
     let mut written = Written::default();
-    stored.model.save(&mut written)?;
+    model.save(&mut written)?;
     let mut files = BTreeMap::new();
     let alone = written.0.len() == 1;
     for (file, bytes) in written.0 {
@@ -148,14 +186,7 @@ fn place<F: FittedRegressor>(
         sink.put(&place, &bytes)?;
         files.insert(file, place);
     }
-    Ok(WireModel {
-        kind: stored.model.kind().into(),
-        files,
-        rows: stored.rows,
-        rounds: stored.rounds,
-        params: stored.params.clone(),
-        importance: stored.importance.clone(),
-    })
+    Ok(WireMember { kind: model.kind().into(), files })
 }
 
 fn take<R: Regressor>(
@@ -164,11 +195,13 @@ fn take<R: Regressor>(
     n_features: usize,
     source: &dyn ArtifactSource,
 ) -> Result<Stored<R::Fitted>> {
-    let model = regressor.restore(&wire.kind, &Renamed { files: &wire.files, source })?;
-    if model.n_features() != n_features {
-        let has = model.n_features();
-        return Err(damaged(INDEX, format!("a model has {has} features, the index says {n_features}")));
-    }
-    let WireModel { rows, rounds, params, importance, .. } = wire;
-    Ok(Stored { model, rows, rounds, params, importance })
+    let member = |wire: &WireMember| regressor.restore(&wire.kind, &Renamed { files: &wire.files, source });
+    let mean = |members: &[WireMember]| {
+        FoldMean::new(members.iter().map(member).collect::<Result<Vec<_>>>()?)
+            .filter(|model| model.n_features() == n_features)
+            .ok_or_else(|| damaged(INDEX, format!("not every model has {n_features} features")))
+    };
+    let WireModel { members, quantiles, rows, rounds, params, importance } = wire;
+    let quantiles = quantiles.iter().map(|members| mean(members)).collect::<Result<Vec<_>>>()?;
+    Ok(Stored { model: mean(&members)?, quantiles, rows, rounds, params, importance })
 }

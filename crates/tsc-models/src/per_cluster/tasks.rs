@@ -7,14 +7,14 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use tsc_core::{
-    ClusterId, Features, FitOutcome, FittedRegressor, FittedRegressorExt, Progress, Regressor, Result,
-    StopReason, Targets, TrainingSet, Watch,
+    ClusterId, Features, FitOutcome, FittedRegressorExt, Loss, Progress, Regressor, Result, StopReason, Targets,
+    TrainingSet, Watch,
 };
 
 use crate::error::ModelsError;
 
 /// One fit: the rows to train on, the rows to judge on, and the rounds if they are known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Task {
     pub(super) scope: usize,
     pub(super) cluster: Option<ClusterId>,
@@ -22,13 +22,8 @@ pub(super) struct Task {
     /// Empty for a final model.
     pub(super) held_out: Vec<usize>,
     pub(super) rounds: Option<u32>,
-}
-
-#[derive(Debug)]
-pub(super) struct Done<F> {
-    pub(super) outcome: FitOutcome<F>,
-    /// One prediction per held-out row.
-    pub(super) predicted: Vec<f64>,
+    /// What the fit minimises.
+    pub(super) loss: Loss,
 }
 
 /// What every fit of a head shares.
@@ -47,11 +42,11 @@ impl<R: Regressor> Bench<'_, R> {
     /// # Errors
     ///
     /// `Training` if the watch stopped one of them.
-    pub(super) fn run(&self, tasks: &[Task]) -> Result<Vec<Result<Done<R::Fitted>>>> {
+    pub(super) fn fit(&self, tasks: &[Task]) -> Result<Vec<Result<FitOutcome<R::Fitted>>>> {
         // The longest first, so that no thread ends with a long one alone.
         let mut order: Vec<usize> = (0..tasks.len()).collect();
         order.sort_by_key(|&i| (std::cmp::Reverse(tasks[i].train.len()), i));
-        let mut done: Vec<(usize, Result<Done<R::Fitted>>)> =
+        let mut done: Vec<(usize, Result<FitOutcome<R::Fitted>>)> =
             order.par_iter().with_max_len(1).map(|&i| (i, self.guarded(&tasks[i]))).collect();
         if let Some(&reason) = self.stopped.get() {
             return Err(ModelsError::Stopped { reason }.into());
@@ -61,12 +56,12 @@ impl<R: Regressor> Bench<'_, R> {
     }
 
     // A backend that panics on one cluster must not take its siblings along.
-    fn guarded(&self, task: &Task) -> Result<Done<R::Fitted>> {
-        catch_unwind(AssertUnwindSafe(|| self.fit(task)))
+    fn guarded(&self, task: &Task) -> Result<FitOutcome<R::Fitted>> {
+        catch_unwind(AssertUnwindSafe(|| self.fit_one(task)))
             .unwrap_or_else(|panic| Err(ModelsError::Panicked(message(panic.as_ref())).into()))
     }
 
-    fn fit(&self, task: &Task) -> Result<Done<R::Fitted>> {
+    fn fit_one(&self, task: &Task) -> Result<FitOutcome<R::Fitted>> {
         let ask = |progress: &Progress| {
             let answer = (self.watch.0)(&Progress { cluster: task.cluster, ..*progress });
             if let ControlFlow::Break(reason) = answer {
@@ -88,16 +83,16 @@ impl<R: Regressor> Bench<'_, R> {
         };
         let mut set = TrainingSet::new(train, Targets::new(&train_y)?)?;
         set.rounds = task.rounds;
+        set.loss = task.loss;
         if let (Some(held), None, true) = (held, task.rounds, self.regressor.capabilities().early_stopping) {
             set.tuning = Some((held, Targets::new(&held_y)?));
         }
-        let mut outcome = self.regressor.fit_set(&set, &Watch(&ask))?;
-        outcome.model.cut(outcome.best_round);
-        let predicted = match held {
-            Some(held) => outcome.model.predict(held)?,
-            None => Vec::new(),
-        };
-        Ok(Done { outcome, predicted })
+        self.regressor.fit_set(&set, &Watch(&ask))
+    }
+
+    /// Predictions of the chosen rows.
+    pub(super) fn predict(&self, model: &R::Fitted, rows: &[usize]) -> Result<Vec<f64>> {
+        model.predict(self.x.gather(rows, &mut Vec::new()))
     }
 }
 

@@ -48,6 +48,7 @@ impl Cohort {
             n_clusters: 3,
             groups: Some(&self.groups),
             folds: &self.folds,
+            references: &[],
         }
     }
 }
@@ -125,6 +126,9 @@ impl FittedRegressor for FittedMean {
     fn n_features(&self) -> usize {
         2
     }
+    fn cut(&mut self, rounds: u32) {
+        self.value = self.value.min(f64::from(rounds));
+    }
     fn predict_into(&self, _: Features<'_>, out: &mut [f64]) -> Result<()> {
         match self.fault {
             Fault3::PredictsError => return Err(tsc_core::damaged("memory", "worn out")),
@@ -153,8 +157,8 @@ impl Regressor for Mean {
 }
 
 /// Targets 10, 20, 30 by cluster (noise 100), so that a mean tells whose model answered.
-fn levels(per_cluster: usize) -> Cohort {
-    let mut cohort = cohort(per_cluster, 4);
+fn levels(per_cluster: usize, folds: usize) -> Cohort {
+    let mut cohort = cohort(per_cluster, folds);
     for (y, label) in cohort.y.iter_mut().zip(&cohort.labels) {
         *y = label.cluster().map_or(100.0, |c| 10.0 + 10.0 * f64::from(c.0));
     }
@@ -164,12 +168,13 @@ fn levels(per_cluster: usize) -> Cohort {
 /// M-22: a failing or panicking cluster is skipped with its reason, its siblings finish.
 #[test]
 fn a_failing_cluster_is_skipped_and_its_siblings_finish() {
-    let cohort = levels(40);
-    for (fault, code) in [
-        (Fault3::FitsFail, "TSC-ART-003"),
-        (Fault3::FinalsFail, "TSC-ART-003"),
-        (Fault3::FitsPanic, "TSC-MOD-015"),
+    // With one fold the models of all rows are fitted after it, and may fail alone.
+    for (fault, code, folds) in [
+        (Fault3::FitsFail, "TSC-ART-003", 4),
+        (Fault3::FinalsFail, "TSC-ART-003", 1),
+        (Fault3::FitsPanic, "TSC-MOD-015", 4),
     ] {
+        let cohort = levels(40, folds);
         let head = PerCluster::new(Mean { fault, below: 15.0 }, PerClusterParams::default()).unwrap();
         let (fitted, report) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
         let modelled: Vec<u32> = fitted.modelled().map(|c| c.0).collect();
@@ -186,6 +191,7 @@ fn a_failing_cluster_is_skipped_and_its_siblings_finish() {
         assert_eq!((sources[0], sources[1]), (PredictionSource::Pooled, PredictionSource::Cluster));
         assert_eq!(faults, []);
     }
+    let cohort = levels(40, 4);
     let head =
         PerCluster::new(Mean { fault: Fault3::FitsFail, below: 1e9 }, PerClusterParams::default()).unwrap();
     let error = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap_err();
@@ -195,7 +201,7 @@ fn a_failing_cluster_is_skipped_and_its_siblings_finish() {
 /// F-02: every eligible cluster has a stored model, whatever the selection says.
 #[test]
 fn every_eligible_cluster_has_a_model() {
-    let cohort = levels(40);
+    let cohort = levels(40, 4);
     for selection in [Selection::Shrink, Selection::Own, Selection::Pooled] {
         let head = PerCluster::new(ToyRegressor, with(selection)).unwrap();
         let (fitted, report) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
@@ -204,7 +210,7 @@ fn every_eligible_cluster_has_a_model() {
         let mut files = MemoryArtifacts::new();
         fitted.save(&mut files).unwrap();
         let clusters = files.files().keys().filter(|path| path.starts_with("cluster-")).count();
-        assert_eq!(clusters, 3, "{:?}", files.files().keys());
+        assert_eq!(clusters, 3 * 4, "a model per fold: {:?}", files.files().keys());
     }
     let few = PerClusterParams { min_cluster_rows: 1_000, ..PerClusterParams::default() };
     let (fitted, report) =
@@ -216,15 +222,16 @@ fn every_eligible_cluster_has_a_model() {
 /// models.md 8: blend, noise, unassigned rows and their sources.
 #[test]
 fn each_row_is_served_by_the_right_model() {
-    let cohort = levels(40);
+    let cohort = levels(40, 4);
     let mean = Mean { fault: Fault3::Never, below: 0.0 };
     let own = PerCluster::new(mean, with(Selection::Own)).unwrap();
     let (fitted, report) = own.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
-    let pooled = fitted.pooled().value;
-    let fit_mean = cohort.folds.fit.iter().map(|&r| cohort.y[r]).sum::<f64>() / cohort.folds.fit.len() as f64;
-    assert!((pooled - fit_mean).abs() < 1e-9, "noise rows are in the pooled model");
-
     let x = Features::new(&[0.0; 8], 2).unwrap();
+    let pooled = fitted.pooled().predict(x).unwrap()[0];
+    let mean_of = |rows: &[usize]| rows.iter().map(|&r| cohort.y[r]).sum::<f64>() / rows.len() as f64;
+    let fold_means = cohort.folds.folds.iter().map(|fold| mean_of(&fold.train));
+    assert!((pooled - fold_means.sum::<f64>() / 4.0).abs() < 1e-9, "noise rows are in the pooled model");
+
     let density = Label::from_ids(&[0, 2, -1, -1]);
     let labels = Label::from_ids(&[0, 2, 1, -1]);
     use PredictionSource::{Cluster, Fallback, Pooled};
@@ -249,10 +256,15 @@ fn each_row_is_served_by_the_right_model() {
     assert_eq!(values[0], (1.0 - 0.25) * pooled + 0.25 * 10.0);
 }
 
+fn break_all(model: &mut FoldMean<FittedMean>, fault: Fault3) {
+    let broken = model.members().iter().map(|member| FittedMean { fault, ..member.clone() }).collect();
+    *model = FoldMean::new(broken).unwrap();
+}
+
 /// F-10, F-37: a model that fails is replaced by the pooled one; without that the value is NaN.
 #[test]
 fn a_failing_model_is_replaced_by_the_pooled_one() {
-    let cohort = levels(40);
+    let cohort = levels(40, 4);
     let x = cohort.rows().x;
     for (fault, expected) in [
         (Fault3::PredictsNan, Fault::NotFinite),
@@ -266,18 +278,19 @@ fn a_failing_model_is_replaced_by_the_pooled_one() {
     ] {
         let head = PerCluster::new(Mean { fault: Fault3::Never, below: 0.0 }, with(Selection::Own)).unwrap();
         let (mut fitted, _) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
-        fitted.clusters.get_mut(&ClusterId(0)).unwrap().stored.model.fault = fault;
+        break_all(&mut fitted.clusters.get_mut(&ClusterId(0)).unwrap().stored.model, fault);
         for weight in [1.0, 0.5] {
             fitted.clusters.get_mut(&ClusterId(0)).unwrap().weight = weight;
             let (values, sources, faults) =
                 predict(&fitted, x, &cohort.labels, &cohort.labels, NoiseValue::Pooled);
-            assert_eq!((values[0], sources[0]), (fitted.pooled().value, PredictionSource::Pooled));
+            let pooled = fitted.pooled().predict(x).unwrap()[0];
+            assert_eq!((values[0], sources[0]), (pooled, PredictionSource::Pooled));
             assert_eq!((values[1], sources[1]), (20.0, PredictionSource::Cluster));
             let told =
                 ModelFault { cluster: Some(ClusterId(0)), rows: 40, first_row: 0, fault: expected.clone() };
             assert_eq!(faults, [told]);
         }
-        fitted.pooled.model.fault = fault;
+        break_all(&mut fitted.pooled.model, fault);
         let (values, sources, faults) =
             predict(&fitted, x, &cohort.labels, &cohort.labels, NoiseValue::Pooled);
         for (value, source) in values.iter().zip(&sources) {
@@ -296,7 +309,7 @@ fn a_failing_model_is_replaced_by_the_pooled_one() {
 /// F-32, M-22: no label and no model names a cluster that is not there.
 #[test]
 fn no_id_reaches_n_clusters() {
-    let cohort = levels(40);
+    let cohort = levels(40, 4);
     let head = PerCluster::new(ToyRegressor, PerClusterParams::default()).unwrap();
     let rows = SegmentedRows { n_clusters: 2, ..cohort.rows() };
     let error = head.fit(&rows, &cohort.y, &Watch::NONE).unwrap_err();
@@ -350,7 +363,7 @@ fn a_fit_without_folds_serves_a_forced_selection() {
 /// Rows without a target are neither trained on nor scored; the holdout is seen by no model.
 #[test]
 fn the_holdout_and_unknown_targets_are_not_trained_on() {
-    let cohort = levels(40);
+    let cohort = levels(40, 4);
     let head = PerCluster::new(Mean { fault: Fault3::Never, below: 0.0 }, with(Selection::Own)).unwrap();
     let (before, _) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
     let mut y = cohort.y.clone();
@@ -359,11 +372,12 @@ fn the_holdout_and_unknown_targets_are_not_trained_on() {
     }
     let unknown = cohort.folds.fit[0];
     let (after, report) = head.fit(&cohort.rows(), &y, &Watch::NONE).unwrap();
-    assert_eq!(after.pooled().value, before.pooled().value);
+    let pooled = |fitted: &FittedPerCluster<FittedMean>| fitted.pooled().predict(cohort.rows().x).unwrap()[0];
+    assert_eq!(pooled(&after), pooled(&before));
     assert!(report.holdout.served.rmse.unwrap() > 1e5, "the holdout is scored");
     y[unknown] = f64::NAN;
     let (without, report) = head.fit(&cohort.rows(), &y, &Watch::NONE).unwrap();
-    assert_ne!(without.pooled().value, before.pooled().value);
+    assert_ne!(pooled(&without), pooled(&before));
     assert_eq!(report.unknown_targets, 1);
     assert_eq!(report.fit_rows, cohort.folds.fit.len() as u64 - 1);
     assert_eq!(report.holdout_rows, report.holdout.served.n);
@@ -372,7 +386,7 @@ fn the_holdout_and_unknown_targets_are_not_trained_on() {
 /// M-21: clusters that differ help, and the report says by how much.
 #[test]
 fn the_report_says_what_the_clusters_gain() {
-    let cohort = levels(40);
+    let cohort = levels(40, 4);
     let head = PerCluster::new(Mean { fault: Fault3::Never, below: 0.0 }, with(Selection::Own)).unwrap();
     let (_, report) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
     let gain = report.gain.unwrap();
@@ -395,14 +409,14 @@ fn the_report_says_what_the_clusters_gain() {
 
 #[test]
 fn models_of_several_files_get_a_folder() {
-    let cohort = levels(40);
+    let cohort = levels(40, 4);
     let mean = Mean { fault: Fault3::Never, below: 0.0 };
     let head = PerCluster::new(mean, PerClusterParams::default()).unwrap();
     let (fitted, _) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
     let mut files = MemoryArtifacts::new();
     fitted.save(&mut files).unwrap();
     let names: Vec<&str> = files.files().keys().map(String::as_str).collect();
-    assert_eq!(names[..3], ["cluster-0000/about.txt", "cluster-0000/value.bin", "cluster-0001/about.txt"]);
+    assert_eq!(names[..3], ["cluster-0000-0/about.txt", "cluster-0000-0/value.bin", "cluster-0000-1/about.txt"]);
     let again = FittedPerCluster::restore(&mean, &files).unwrap();
     let x = cohort.rows().x;
     assert_eq!(
@@ -417,7 +431,7 @@ proptest! {
     /// A damaged index is an error or a head, never a panic.
     #[test]
     fn a_damaged_index_never_panics(at in 0.0..1.0_f64, byte in any::<u8>(), cut in prop::option::of(0.0..1.0_f64)) {
-        let cohort = levels(20);
+        let cohort = levels(20, 4);
         let mean = Mean { fault: Fault3::Never, below: 0.0 };
         let head = PerCluster::new(mean, PerClusterParams::default()).unwrap();
         let (fitted, _) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
@@ -450,7 +464,7 @@ impl Regressor for Rounds {
     }
     fn fit_set(&self, set: &TrainingSet<'_>, _: &Watch<'_>) -> Result<FitOutcome<FittedMean>> {
         let best_round = set.rounds.unwrap_or_else(|| set.tuning.map_or(99, |(x, _)| x.n_samples() as u32));
-        let model = FittedMean { value: f64::from(best_round), fault: Fault3::Never };
+        let model = FittedMean { value: 99.0, fault: Fault3::Never };
         Ok(FitOutcome { model, best_round, history: Vec::new(), warnings: Vec::new() })
     }
     fn capabilities(&self) -> tsc_core::Capabilities {
@@ -461,7 +475,7 @@ impl Regressor for Rounds {
     }
 }
 
-/// models.md 7.2: the final model takes the upper median of the folds' best rounds.
+/// models.md 7.2: every model is cut at the upper median of the folds' best rounds.
 #[test]
 fn rounds_are_the_upper_median_of_the_folds() {
     let cohort = cohort(40, 4);
@@ -471,7 +485,8 @@ fn rounds_are_the_upper_median_of_the_folds() {
     assert_eq!(report.pooled.fold_rounds, sizes);
     sizes.sort_unstable();
     assert_eq!(report.pooled.best_round, sizes[2]);
-    assert_eq!(fitted.pooled().value, f64::from(sizes[2]));
+    let kept: Vec<f64> = fitted.pooled().members().iter().map(|member| member.value).collect();
+    assert_eq!(kept, [f64::from(sizes[2]); 4]);
 }
 
 #[cfg(feature = "lightgbm")]
@@ -502,7 +517,7 @@ mod lightgbm {
     fn one_thread_and_many_give_the_same_bytes() {
         let cohort = cohort(120, 4);
         let one = bytes_on(1, &cohort);
-        assert!(one.0.files().contains_key("cluster-0002.txt"), "{:?}", one.0.files().keys());
+        assert!(one.0.files().contains_key("cluster-0002-3.txt"), "{:?}", one.0.files().keys());
         for threads in [2, 16] {
             let many = bytes_on(threads, &cohort);
             assert_eq!(many.0, one.0);
@@ -518,8 +533,8 @@ mod lightgbm {
         let (fitted, report) = head().fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
         let mut files = MemoryArtifacts::new();
         fitted.save(&mut files).unwrap();
-        let text = String::from_utf8(files.get("cluster-0000.txt").unwrap()).unwrap();
-        assert_eq!(text, fitted.own(ClusterId(0)).unwrap().text());
+        let text = String::from_utf8(files.get("cluster-0000-0.txt").unwrap()).unwrap();
+        assert_eq!(text, fitted.own(ClusterId(0)).unwrap().members()[0].text());
         let again = FittedPerCluster::restore(head().regressor(), &files).unwrap();
         let x = cohort.rows().x;
         assert_eq!(

@@ -91,6 +91,7 @@ impl Stays {
             n_clusters: 2,
             groups: None,
             folds: &self.folds,
+            references: &[],
         }
     }
 

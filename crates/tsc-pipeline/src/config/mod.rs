@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tsc_cluster::{HdbscanParams, ViewParams};
 use tsc_core::{Degradation, Millis, ResourceKind, Split, Unit, Violation};
 use tsc_fallback::KnnParams;
-use tsc_models::{GbmParams, NoiseValue, PerClusterParams, ResourceParams, Selection};
+use tsc_models::{GbmParams, IntervalParams, NoiseValue, PerClusterParams, ResourceParams, Selection};
 use tsc_monitor::MonitorParams;
 use tsc_retrain::RetrainParams;
 use tsc_series::{SeriesParams, TableSpec};
@@ -74,6 +74,8 @@ pub struct PipelineConfig {
     pub data: DataParams,
     /// Models per cluster and pooled.
     pub models: ModelParams,
+    /// Prediction intervals of target and resources; none by default.
+    pub intervals: IntervalParams,
     /// Per resource column: transform.
     pub resources: ResourceParams,
     /// Thresholds, drift, health, histories.
@@ -115,6 +117,7 @@ impl Default for PipelineConfig {
             training: TrainingParams::default(),
             data: DataParams::default(),
             models: ModelParams::default(),
+            intervals: IntervalParams::default(),
             resources: ResourceParams::default(),
             monitoring: MonitorParams::default(),
             retraining: RetrainParams::default(),
@@ -145,6 +148,21 @@ pub struct TrainingParams {
     pub folds: Option<usize>,
     /// Rows closer than this before a time cut leave training.
     pub gap: Millis,
+    /// Whether models are fitted once more with the held-out rows, after everything reported was measured.
+    pub refit: Refit,
+}
+
+/// Whether models are fitted once more with the held-out rows before they serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refit {
+    /// Where rows are told apart by time, so that what serves has seen the newest.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// What was measured is what serves.
+    Never,
 }
 
 impl Default for TrainingParams {
@@ -157,6 +175,7 @@ impl Default for TrainingParams {
             split: Split::Auto,
             folds: None,
             gap: Millis(0),
+            refit: Refit::Auto,
         }
     }
 }
@@ -249,6 +268,8 @@ pub struct ModelParams {
     pub selection: Selection,
     /// Standard errors by which an own model must be better; larger trusts the pooled model more.
     pub selection_z: f64,
+    /// Whether a fit also tries its segments shuffled among groups, as a control of what segments gain.
+    pub permuted_control: bool,
 }
 
 impl Default for ModelParams {
@@ -262,7 +283,8 @@ impl Default for ModelParams {
             auto_size: true,
             noise_value: NoiseValue::Pooled,
             selection: Selection::Shrink,
-            selection_z: 1.0,
+            selection_z: PerClusterParams::default().selection_z,
+            permuted_control: true,
         }
     }
 }
@@ -328,6 +350,8 @@ impl PipelineConfig {
             min_cluster_rows: self.training.min_cluster_rows,
             selection: self.models.selection,
             selection_z: self.models.selection_z,
+            permuted_control: self.models.permuted_control,
+            intervals: self.intervals.clone(),
         }
     }
 
@@ -345,6 +369,7 @@ impl PipelineConfig {
         table("cluster_view", self.cluster_view.check());
         table("lgb_timeseries_params", self.lgb_timeseries_params.check());
         table("lgb_resource_params", self.lgb_resource_params.check());
+        table("intervals", self.intervals.check());
         table("knn_params", self.knn_params.check());
         table("monitoring", self.monitoring.check());
         table("retraining", self.retraining.check());
@@ -417,6 +442,9 @@ impl PipelineConfig {
             "degradation.max_attempts",
             "is 0, must be at least 1".into(),
         );
+        if self.training.folds == Some(0) && !self.intervals.levels.is_empty() {
+            rule(false, "intervals.levels", "asks for intervals, which need training.folds of at least 1".into());
+        }
         if self.training.folds == Some(0) && self.models.selection == Selection::Shrink {
             rule(false, "models.selection", "is shrink, which needs training.folds of at least 1".into());
         }

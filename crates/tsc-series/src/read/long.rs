@@ -1,65 +1,67 @@
 //! One row per value: patient, time, variable, value.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::collections::BTreeMap;
 
 use tsc_core::Result;
 
-use super::archive;
-use super::cell;
-use super::delimited::Delimited;
-use super::{Source, TableSpec};
-use crate::builder::SeriesTableBuilder;
-use crate::error::{Place, SeriesError};
+use super::TableSpec;
+use super::feed::Feed;
+use super::rows::{self, Ids, Rows};
 
-pub(crate) fn read(
-    source: Source<'_>,
-    spec: &TableSpec,
-    builder: &mut SeriesTableBuilder,
-) -> Result<(String, Vec<String>)> {
-    let (name, input, packed): (String, Box<dyn Read + '_>, u64) = match source {
-        Source::Bytes { name, bytes } => (name.into(), Box::new(bytes), bytes.len() as u64),
-        Source::Path(path) => {
-            let name = super::file_name(path);
-            let place = Place::file(&name);
-            let unreadable = |error: std::io::Error| SeriesError::Unreadable {
-                place: place.clone(),
-                reason: error.to_string(),
-            };
-            let file = File::open(path).map_err(unreadable)?;
-            let data = file.metadata().map_err(unreadable)?;
-            if data.is_dir() {
-                let expected = "one delimited file";
-                return Err(SeriesError::NoInput { place, found: "a folder".into(), expected }.into());
-            }
-            (name, Box::new(BufReader::with_capacity(1 << 16, file)), data.len())
+/// Reads all rows; returns the columns that nothing maps to.
+pub(crate) fn read(mut rows: impl Rows, spec: &TableSpec, feed: &mut Feed<'_>) -> Result<Vec<String>> {
+    let map = &spec.columns;
+    let mut ids = Ids::new(&rows, &map.patient.0)?;
+    let time = rows::column(&rows, &map.time)?;
+    let (variable, value) = (rows::column(&rows, &map.variable)?, rows::column(&rows, &map.value)?);
+    let optional = |name: &Option<String>| name.as_ref().map(|name| rows::column(&rows, name)).transpose();
+    let (person, unit, day) = (optional(&map.person)?, optional(&map.unit)?, optional(&map.day)?);
+    let codes = Codes(&spec.codes);
+    let (mut name, mut text) = (Vec::new(), Vec::new());
+    while rows.advance()? {
+        let id = ids.of(&rows)?;
+        if !feed.builder.is_current(id) {
+            feed.begin(id, || rows::place(&rows))?;
         }
-    };
-    let place = Place::file(&name);
-    let unmapped = if name.ends_with(".gz") {
-        rows(archive::unpack(input, packed, &spec.limits, &place)?, spec, builder, place)?
-    } else {
-        rows(input, spec, builder, place)?
-    };
-    Ok((name, unmapped))
+        if let Some(person) = person {
+            text.clear();
+            rows::text_into(&rows, person, &mut text)?;
+            feed.builder.set_person(rows::utf8(&rows, person, &text)?);
+        }
+        name.clear();
+        rows::text_into(&rows, variable, &mut name)?;
+        let Some(known) = feed.builder.variable(codes.of(&name)) else {
+            feed.builder.add_unknown(rows::utf8(&rows, variable, &name)?);
+            continue;
+        };
+        let when = match day {
+            Some(day) if rows::is_missing(&rows, time) => rows::time(&rows, day, spec.time)?,
+            _ => rows::time(&rows, time, spec.time)?,
+        };
+        let mut number = rows::value(&rows, value, &feed.builder, known)?;
+        if let Some(unit) = unit {
+            text.clear();
+            rows::text_into(&rows, unit, &mut text)?;
+            number = number.and_then(|number| feed.builder.in_unit(known, codes.of(&text), number));
+        }
+        feed.builder.add(known, when, number);
+    }
+    let mut mapped = vec![time, variable, value];
+    mapped.extend(ids.columns());
+    mapped.extend([person, unit, day].into_iter().flatten());
+    Ok(rows::unmapped(&rows, &mapped))
 }
 
-fn rows<R: Read>(
-    input: R,
-    spec: &TableSpec,
-    builder: &mut SeriesTableBuilder,
-    place: Place,
-) -> Result<Vec<String>> {
-    let mut file = Delimited::new(input, spec.delimiter as u8, place)?;
-    let map = &spec.columns;
-    let (patient, time) = (file.column(&map.patient)?, file.column(&map.time)?);
-    let (variable, value) = (file.column(&map.variable)?, file.column(&map.value)?);
-    while file.next()? {
-        let when = spec.time.parse(file.text(time)?);
-        let number = cell::number(file.text(value)?);
-        builder.push_row(file.text(patient)?.trim(), when, file.text(variable)?.trim(), number);
+/// Names of the codes that stand in a file.
+struct Codes<'a>(&'a BTreeMap<String, String>);
+
+impl Codes<'_> {
+    #[inline]
+    fn of<'b>(&'b self, code: &'b [u8]) -> &'b [u8] {
+        if self.0.is_empty() {
+            return code;
+        }
+        let name = std::str::from_utf8(code).ok().and_then(|code| self.0.get(code));
+        name.map_or(code, |name| name.as_bytes())
     }
-    let mapped = [patient, time, variable, value];
-    let rest = file.header().iter().enumerate().filter(|(column, _)| !mapped.contains(column));
-    Ok(rest.map(|(_, name)| name.clone()).collect())
 }

@@ -1,18 +1,23 @@
 //! PhysioNet / Computing in Cardiology Challenge 2012: one CSV per stay.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use tsc_core::Result;
 
 use super::archive;
-use super::cell;
 use super::delimited::Delimited;
-use super::{Source, TableSpec, file_name};
+use super::feed::Feed;
+use super::rows::{self, Rows};
+use super::{Source, TableSpec, TimeFormat, file_name};
 use crate::builder::SeriesTableBuilder;
 use crate::error::{Place, SeriesError, excerpt};
 use crate::quality::Reason;
 use crate::variables::Role;
+
+/// Outcomes by stay: variable and value of each cell. Small beside the series, so all are in memory.
+type Outcomes = BTreeMap<String, Vec<(u32, std::result::Result<f64, Reason>)>>;
 
 const ID: &str = "RecordID";
 const EXPECTED: &str = "set-*.tar.gz, or one text file per stay";
@@ -22,32 +27,31 @@ enum Stays {
     Folder(PathBuf),
 }
 
-pub(crate) fn read(
-    source: Source<'_>,
-    spec: &TableSpec,
-    builder: &mut SeriesTableBuilder,
-) -> Result<(String, Vec<String>)> {
+/// Reads all stays and their outcomes; returns the columns of outcomes that nothing maps to.
+pub(crate) fn read(source: Source<'_>, spec: &TableSpec, feed: &mut Feed<'_>) -> Result<Vec<String>> {
     let path = match source {
         Source::Bytes { name, bytes } => {
-            let place = Place::file(name);
+            let (place, mut none) = (Place::file(name), Outcomes::new());
             archive::members(bytes, bytes.len() as u64, &spec.limits, &place, &mut |member, content| {
-                stay_member(member, content, &place, builder)
+                stay_member(member, content, &place, feed, &mut none)
             })?;
-            return Ok((name.into(), Vec::new()));
+            return Ok(Vec::new());
         }
         Source::Path(path) => path,
     };
-    let name = file_name(path);
     let (stays, outcomes) = locate(path)?;
-    match stays {
-        Stays::Archive(path) => read_archive(&path, spec, builder)?,
-        Stays::Folder(path) => read_folder(&path, spec, builder)?,
-    }
-    let unmapped = match outcomes {
-        Some(path) => read_outcomes(&path, spec, builder)?,
-        None => Vec::new(),
+    let (mut outcomes, unmapped) = match outcomes {
+        Some(path) => read_outcomes(&path, spec, &feed.builder)?,
+        None => Default::default(),
     };
-    Ok((name, unmapped))
+    match stays {
+        Stays::Archive(path) => read_archive(&path, spec, feed, &mut outcomes)?,
+        Stays::Folder(path) => read_folder(&path, spec, feed, &mut outcomes)?,
+    }
+    for (variable, _) in outcomes.into_values().flatten() {
+        feed.builder.reject_outcome(Reason::NoPatient, variable);
+    }
+    Ok(unmapped)
 }
 
 /// Archive or folder of stays, and the outcomes of the same set beside it.
@@ -118,23 +122,29 @@ fn stem(name: &str) -> Option<&str> {
     (!stem.is_empty() && !stem.starts_with('.') && !stem.starts_with("Outcomes-")).then_some(stem)
 }
 
-fn read_archive(path: &Path, spec: &TableSpec, builder: &mut SeriesTableBuilder) -> Result<()> {
+fn read_archive(path: &Path, spec: &TableSpec, feed: &mut Feed<'_>, outcomes: &mut Outcomes) -> Result<()> {
     let place = Place::file(&file_name(path));
     let file = File::open(path).map_err(|e| unreadable(&place, &e))?;
     let packed = file.metadata().map_err(|e| unreadable(&place, &e))?.len();
     archive::members(file, packed, &spec.limits, &place, &mut |member, content| {
-        stay_member(member, content, &place, builder)
+        stay_member(member, content, &place, feed, outcomes)
     })
 }
 
-fn stay_member(member: &str, content: &[u8], place: &Place, builder: &mut SeriesTableBuilder) -> Result<()> {
+fn stay_member(
+    member: &str,
+    content: &[u8],
+    place: &Place,
+    feed: &mut Feed<'_>,
+    outcomes: &mut Outcomes,
+) -> Result<()> {
     match stem(member) {
-        Some(stem) => read_stay(stem, content, place.member(member), builder),
+        Some(stem) => read_stay(stem, content, place.member(member), feed, outcomes),
         None => Ok(()),
     }
 }
 
-fn read_folder(folder: &Path, spec: &TableSpec, builder: &mut SeriesTableBuilder) -> Result<()> {
+fn read_folder(folder: &Path, spec: &TableSpec, feed: &mut Feed<'_>, outcomes: &mut Outcomes) -> Result<()> {
     let place = Place::file(&file_name(folder));
     let mut total = 0;
     for path in listing(folder)? {
@@ -149,56 +159,82 @@ fn read_folder(folder: &Path, spec: &TableSpec, builder: &mut SeriesTableBuilder
             }
         }
         let content = fs::read(&path).map_err(|e| unreadable(&member, &e))?;
-        read_stay(stem, &content, member, builder)?;
+        read_stay(stem, &content, member, feed, outcomes)?;
     }
     Ok(())
 }
 
-fn read_stay(stem: &str, content: &[u8], place: Place, builder: &mut SeriesTableBuilder) -> Result<()> {
+fn read_stay(
+    stem: &str,
+    content: &[u8],
+    place: Place,
+    feed: &mut Feed<'_>,
+    outcomes: &mut Outcomes,
+) -> Result<()> {
     let fault = |what, text: &str| -> tsc_core::Error {
         SeriesError::Stay { place: place.clone(), what, text: excerpt(text.as_bytes()) }.into()
     };
-    if builder.holds(stem) {
+    if feed.holds(stem) {
         return Err(fault("this stay was read before", stem));
     }
-    builder.add_patient(stem);
-    let mut file = Delimited::new(content, b',', place.clone())?;
-    let (time, name, value) = (file.column("Time")?, file.column("Parameter")?, file.column("Value")?);
-    while file.next()? {
-        let (variable, number) = (file.text(name)?.trim(), file.text(value)?);
-        if variable == ID {
+    feed.begin(stem, || place.clone())?;
+    let mut file = Delimited::new(Box::new(content), b',', content.len() as u64, place.clone())?;
+    let [time, name, value] = ["Time", "Parameter", "Value"].map(|name| rows::column(&file, name));
+    let (time, name, value) = (time?, name?, value?);
+    while file.advance()? {
+        let variable = file.field(name).trim_ascii();
+        if let Some(known) = feed.builder.variable(variable) {
+            let when = rows::time(&file, time, TimeFormat::Hours)?;
+            let number = rows::value(&file, value, &feed.builder, known)?;
+            feed.builder.add(known, when, number);
+        } else if variable == ID.as_bytes() {
+            let number = rows::utf8(&file, value, file.field(value))?;
             if number.trim() != stem {
                 return Err(fault("the RecordID differs from the file name", number));
             }
-            builder.count_key_row();
-            continue;
+            feed.builder.count_key_row();
+        } else {
+            feed.builder.add_unknown(rows::utf8(&file, name, variable)?);
         }
-        builder.push_row(stem, cell::clock(file.text(time)?), variable, cell::number(number));
+    }
+    for (variable, value) in outcomes.remove(stem).unwrap_or_default() {
+        feed.builder.add(variable, None, value);
     }
     Ok(())
 }
 
-fn read_outcomes(path: &Path, spec: &TableSpec, builder: &mut SeriesTableBuilder) -> Result<Vec<String>> {
+fn read_outcomes(
+    path: &Path,
+    spec: &TableSpec,
+    builder: &SeriesTableBuilder,
+) -> Result<(Outcomes, Vec<String>)> {
     let place = Place::file(&file_name(path));
     let file = File::open(path).map_err(|e| unreadable(&place, &e))?;
-    let mut rows = Delimited::new(std::io::BufReader::new(file), b',', place)?;
-    let id = rows.column(ID)?;
-    let is_outcome =
-        |name: &String| spec.variables.get(name).is_some_and(|variable| variable.role == Role::Outcome);
-    let header: Vec<String> = rows.header().to_vec();
-    while rows.next()? {
-        let patient = rows.text(id)?.trim();
-        let known = builder.holds(patient);
-        for (column, name) in header.iter().enumerate().filter(|(_, name)| is_outcome(name)) {
-            if known {
-                builder.push_row(patient, None, name, cell::number(rows.text(column)?));
-            } else {
-                builder.reject_outcome(Reason::NoPatient, name);
-            }
+    let mut rows = Delimited::new(Box::new(file), b',', spec.limits.entry_bytes, place)?;
+    let id = rows::column(&rows, ID)?;
+    let outcome = |name: &String| {
+        builder
+            .variable(name.as_bytes())
+            .filter(|&v| builder.variables().as_slice()[v as usize].role == Role::Outcome)
+    };
+    let columns: Vec<(usize, u32)> = rows
+        .header()
+        .iter()
+        .enumerate()
+        .filter_map(|(column, name)| Some((column, outcome(name)?)))
+        .collect();
+    let mut outcomes = Outcomes::new();
+    while rows.advance()? {
+        let stay = rows::utf8(&rows, id, rows.field(id))?.trim().to_string();
+        let cells = outcomes.entry(stay).or_default();
+        for &(column, variable) in &columns {
+            cells.push((variable, rows::value(&rows, column, builder, variable)?));
         }
     }
-    let unmapped = |(column, name): &(usize, &String)| *column != id && !is_outcome(name);
-    Ok(header.iter().enumerate().filter(unmapped).map(|(_, name)| name.clone()).collect())
+    let mut mapped: Vec<usize> = columns.iter().map(|(column, _)| *column).collect();
+    mapped.push(id);
+    let unmapped = rows::unmapped(&rows, &mapped);
+    Ok((outcomes, unmapped))
 }
 
 fn unreadable(place: &Place, error: &std::io::Error) -> tsc_core::Error {

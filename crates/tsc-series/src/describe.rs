@@ -1,0 +1,126 @@
+//! Coverage of a finished table, and what in it looks wrong.
+
+use tsc_core::Millis;
+
+use crate::conversion::shipped;
+use crate::quality::{Coverage, QualityWarning, median};
+use crate::table::SeriesTable;
+use crate::variables::{Role, VariableSpec};
+
+/// Cells of one value before it is suspected to be a sentinel.
+const SENTINEL_CELLS: usize = 20;
+/// Interquartile ranges that it lies beyond the quartiles.
+const SENTINEL_RANGES: f64 = 10.0;
+/// How near a median must be to the typical one in another unit.
+const UNIT_TOLERANCE: f64 = 0.1;
+
+/// Fills coverage and warnings. `odd`: by variable, values that the range changed or removed, as they were.
+pub(crate) fn describe(table: &mut SeriesTable, odd: Vec<Vec<f64>>) {
+    let (patients, width) = (table.patients.len(), table.variables.len());
+    let roles: Vec<Role> = table.variables.as_slice().iter().map(|v| v.role).collect();
+    let is_measured = |patient: &usize| {
+        let ends = &table.offsets[patient * width..=(patient + 1) * width];
+        ends.windows(2).zip(&roles).any(|(ends, role)| role.is_dynamic() && ends[0] < ends[1])
+    };
+    let without = (0..patients).filter(|patient| !is_measured(patient)).count();
+    let mut coverage = Vec::with_capacity(width);
+    let mut warnings = Vec::new();
+    let mut values = Vec::new();
+    for ((variable, spec), mut odd) in table.variables.as_slice().iter().enumerate().zip(odd) {
+        values.clear();
+        let mut covered = 0;
+        let mut gaps = Gaps::default();
+        for patient in 0..patients {
+            let cell = patient * width + variable;
+            let range = table.offsets[cell]..table.offsets[cell + 1];
+            let fixed = Some(table.fixed[cell]).filter(|v| !v.is_nan());
+            covered += u64::from(!range.is_empty() || fixed.is_some());
+            gaps.add(&table.times[range.clone()]);
+            values.extend_from_slice(&table.values[range]);
+            values.extend(fixed);
+        }
+        let (min, max) =
+            values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+        coverage.push(Coverage {
+            variable: spec.name.clone(),
+            unit: spec.unit.clone(),
+            patients: covered,
+            values: values.len() as u64,
+            min: (!values.is_empty()).then_some(min),
+            median: median(&mut values),
+            max: (!values.is_empty()).then_some(max),
+            mean_gap: gaps.mean(),
+            longest_gap: gaps.longest,
+        });
+        // As recorded, so that a range that removes a sentinel or a wrong unit does not hide it.
+        let clamped_to = spec.valid.unwrap_or([f64::NAN; 2]);
+        values.append(&mut odd);
+        values.retain(|value| !clamped_to.contains(value));
+        warnings.extend(suspected_sentinel(spec, &mut values));
+        warnings.extend(suspected_unit(spec, &mut values));
+    }
+    table.quality.patients = patients as u64;
+    table.quality.patients_without_dynamic = without as u64;
+    table.quality.coverage = coverage;
+    table.quality.warnings = warnings;
+}
+
+#[derive(Default)]
+struct Gaps {
+    total: u64,
+    count: u64,
+    longest: Option<Millis>,
+}
+
+impl Gaps {
+    /// Rising times of one patient.
+    fn add(&mut self, times: &[i64]) {
+        let gap = |pair: &[i64]| pair[1].abs_diff(pair[0]);
+        if let Some(longest) = times.windows(2).map(gap).max() {
+            self.longest = self.longest.max(Some(Millis(longest)));
+            self.total = self.total.saturating_add(times[times.len() - 1].abs_diff(times[0]));
+            self.count += times.len() as u64 - 1;
+        }
+    }
+
+    fn mean(&self) -> Option<Millis> {
+        self.total.checked_div(self.count).map(Millis)
+    }
+}
+
+fn suspected_sentinel(spec: &VariableSpec, values: &mut [f64]) -> Option<QualityWarning> {
+    if values.len() < 4 * SENTINEL_CELLS {
+        return None;
+    }
+    let (low, high) =
+        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+    let n = values.len();
+    let mut quartile = |position: usize| *values.select_nth_unstable_by(position, f64::total_cmp).1;
+    let (first, third) = (quartile(n / 4), quartile(3 * n / 4));
+    let reach = SENTINEL_RANGES * (third - first);
+    // Without a spread every other value would be suspected.
+    if reach <= 0.0 {
+        return None;
+    }
+    let extremes = [(low, low < first - reach), (high, high > third + reach)];
+    extremes.into_iter().filter(|(_, is_far)| *is_far).find_map(|(value, _)| {
+        let count = values.iter().filter(|v| **v == value).count();
+        (count >= SENTINEL_CELLS).then(|| QualityWarning::SuspectedSentinel {
+            variable: spec.name.clone(),
+            value,
+            count: count as u64,
+        })
+    })
+}
+
+fn suspected_unit(spec: &VariableSpec, values: &mut [f64]) -> Option<QualityWarning> {
+    let typical = spec.typical?;
+    let median = median(values)?;
+    let is_near = |expected: f64| (median - expected).abs() <= UNIT_TOLERANCE * expected.abs();
+    if is_near(typical) {
+        return None;
+    }
+    let found = shipped(&spec.name, spec.unit.as_ref()).find(|it| is_near(it.linear.invert(typical)))?;
+    let from = found.from.parse().ok()?;
+    Some(QualityWarning::SuspectedUnit { variable: spec.name.clone(), from, median })
+}
