@@ -112,7 +112,7 @@ def per_cluster_joblib():
     timed("setup", lambda: protocol.Parallel(n_jobs=threads)([protocol.delayed(fit_alone)(x[:100], y[:100])] * threads))
 
     def report(fitted):
-        _, weights, _, served = fitted
+        _, weights, _, served, _ = fitted
         error = (served - y)[folds < 0]
         return {"check": float(np.sqrt(np.mean(error**2))), "weight": float(np.mean(list(weights.values())))}
 

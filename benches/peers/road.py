@@ -7,6 +7,7 @@ the variables come from the same file as ours, the split into folds from our own
 """
 
 import io
+import json
 import os
 import tarfile
 import tempfile
@@ -243,20 +244,29 @@ def log(store, wide, labels, quality, steady, left, heads, params, held_out):
     with mlflow.start_run(experiment_id=store, run_name="Training") as run:
         mlflow.log_params({"n_rows": len(wide), "n_features": wide.shape[1]})
         mlflow.log_metrics({"n_clusters": labels.max() + 1, "noise_ratio": float(np.mean(labels < 0))})
-        child("Preprocessing", {"scaling": "standard", "clip": 5}, {"rows_in": len(wide), "feature_count": wide.shape[1]},
-              {"schema.json": str(list(wide.columns))})
+        figures = {"rows_in": len(wide), "feature_count": wide.shape[1]}
+        child("Preprocessing", {"scaling": "standard", "clip": 5}, figures, {"schema.json": json.dumps(list(wide))})
         sizes = {f"cluster_{c}/size": int((labels == c).sum()) for c in range(labels.max() + 1)}
         centroids = wide.groupby(labels).mean().to_csv()
         child("HDBSCAN", {}, {**quality, **sizes, "stability/adjusted_rand": steady}, {"centroids.csv": centroids})
         child("kNN-Fallback", {"n_neighbors": 5}, {"abstained": left})
-        for name, (y, models, weights, pooled, served) in heads.items():
-            figures = {**scores(y[held_out], served[held_out], "holdout"),
-                       **scores(y[held_out], pooled[held_out], "pooled/holdout"),
-                       **{f"cluster_{c}/weight": w for c, w in weights.items()}}
-            texts = {f"{model}.txt": booster.model_to_string() for model, booster in models.items()}
+        for name, (y, models, weights, pooled, served, control) in heads.items():
+            figures = {
+                **scores(y[held_out], served[held_out], "holdout"),
+                **scores(y[held_out], pooled[held_out], "pooled/holdout"),
+                **{f"cluster_{c}/weight": w for c, w in weights.items()},
+            }
+            if control is not None:
+                figures.update(scores(y[held_out], control[held_out], "permuted/holdout"))
+            texts = {
+                f"{model}.{number}.txt": booster.model_to_string()
+                for model, boosters in models.items()
+                for number, booster in enumerate(boosters)
+            }
             child(name, params[name], figures, texts)
             mlflow.log_metrics({f"{name}/rmse": figures["holdout/rmse"]})
-        child("Performance-Report", {}, scores(heads["TimeSeries-LGB"][0][held_out], heads["TimeSeries-LGB"][4][held_out], "holdout"))
+        y, _, _, _, served, _ = heads["TimeSeries-LGB"]
+        child("Performance-Report", figures=scores(y[held_out], served[held_out], "holdout"))
         if not client.search_registered_models("name='TimeSeries-Clustering-Pipeline'"):
             client.create_registered_model("TimeSeries-Clustering-Pipeline")
         client.create_model_version("TimeSeries-Clustering-Pipeline", run.info.artifact_uri, run.info.run_id)
@@ -281,7 +291,7 @@ def road(folder, folds_file, store, threads, seed, marks):
     _, left = fill_noise(model, fit, held_out, labels, is_fit)
     marks["before"] = time.perf_counter() - start
 
-    base = {"objective": "regression", "seed": seed, "num_threads": 1, "deterministic": True, "force_col_wise": True, "verbosity": -1}
+    base = {"objective": "regression", "seed": seed, "num_threads": 1, "force_col_wise": True, "verbosity": -1}
     params = {"TimeSeries-LGB": {**base, **TARGET}, "Resource-LGB": {**base, **RESOURCE}}
     rows = wide.drop(columns=[name for name in wide if name.endswith(".log_count")]).to_numpy()
     heads = {}
