@@ -55,10 +55,10 @@ xflags::xflags! {
         cmd eval {
             /// icu, los, mortality24, hospital, hhs, nhs, or all.
             required name: String
-            /// Folder of the data sets.
-            required --data dir: PathBuf
+            /// Folder of the data sets, or of the one that the task needs.
+            optional --data dir: PathBuf
             /// File to write the results to.
-            required --json file: PathBuf
+            optional --json file: PathBuf
         }
     }
 }

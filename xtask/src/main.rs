@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod eval;
 mod exit;
 mod flags;
 mod json;
@@ -56,7 +57,7 @@ fn run(flags: Xtask) -> Result<()> {
             data: it.data,
             json: it.json,
         }),
-        XtaskCmd::Eval(it) => Err(absent("evaluation task", &it.name)),
+        XtaskCmd::Eval(it) => eval::run(&it.name, it.data, it.json),
     }
 }
 

@@ -13,11 +13,18 @@ use crate::variables::{Role, VariableTable};
 
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    patient: u32,
-    variable: u32,
     time: i64,
     value: f64,
-    number: u64,
+    variable: u32,
+    /// Position among the rows of this builder, from 1; saturating, as it is for the report only.
+    number: u32,
+}
+
+/// Rows of one patient that were added one after another.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    patient: u32,
+    start: usize,
 }
 
 /// Collects rows in any order; [`SeriesTableBuilder::finish`] cleans and sorts them.
@@ -38,8 +45,9 @@ pub struct SeriesTableBuilder {
     /// Static values and outcomes that were added, by patient and variable.
     once: BTreeMap<(u32, u32), u64>,
     dynamic: Vec<Row>,
-    fixed: Vec<Row>,
-    outcomes: Vec<Row>,
+    segments: Vec<Segment>,
+    fixed: Vec<(u32, Row)>,
+    outcomes: Vec<(u32, Row)>,
     counts: Counts,
     rows: Tally,
     outcome_cells: Tally,
@@ -93,6 +101,7 @@ impl SeriesTableBuilder {
             current: None,
             once: BTreeMap::new(),
             dynamic: Vec::new(),
+            segments: Vec::new(),
             fixed: Vec::new(),
             outcomes: Vec::new(),
             counts: Counts::default(),
@@ -150,16 +159,16 @@ impl SeriesTableBuilder {
 
     /// Whether the rows of this patient are being added.
     #[inline]
-    pub(crate) fn is_current(&self, patient: &str) -> bool {
+    pub(crate) fn is_current(&self, patient: &[u8]) -> bool {
         match self.current {
-            Some(current) => self.patients[current as usize] == patient,
+            Some(current) => self.patients[current as usize].as_bytes() == patient,
             None => patient.is_empty(),
         }
     }
 
     /// The rows that follow are this patient's; an empty name is nobody's.
     pub(crate) fn begin(&mut self, patient: &str) {
-        if self.is_current(patient) {
+        if self.is_current(patient.as_bytes()) {
             return;
         }
         if patient.is_empty() {
@@ -200,18 +209,27 @@ impl SeriesTableBuilder {
             (Some(_), Err(reason)) => reason,
             (Some(patient), Ok(value)) => {
                 let time = time.unwrap_or(0);
-                let row = Row { patient, variable, time, value, number };
+                let number = u32::try_from(number - self.rows_before).unwrap_or(u32::MAX);
+                let row = Row { time, value, variable, number };
                 match role {
-                    Role::Dynamic | Role::OutcomeSeries => self.dynamic.push(row),
-                    Role::StaticAndDynamic if time != 0 => self.dynamic.push(row),
-                    Role::StaticAndDynamic | Role::Static => self.fixed.push(row),
-                    Role::Outcome => self.outcomes.push(row),
+                    Role::Dynamic | Role::OutcomeSeries => self.add_dynamic(patient, row),
+                    Role::StaticAndDynamic if time != 0 => self.add_dynamic(patient, row),
+                    Role::StaticAndDynamic | Role::Static => self.fixed.push((patient, row)),
+                    Role::Outcome => self.outcomes.push((patient, row)),
                 }
                 return;
             }
         };
         self.tally(role.is_outcome()).rejected += 1;
         self.counts.add(fault, &self.variables.as_slice()[variable as usize].name, number);
+    }
+
+    #[inline]
+    fn add_dynamic(&mut self, patient: u32, row: Row) {
+        if self.segments.last().is_none_or(|segment| segment.patient != patient) {
+            self.segments.push(Segment { patient, start: self.dynamic.len() });
+        }
+        self.dynamic.push(row);
     }
 
     /// As [`Self::add`] for a variable of one value per patient, unless the same value was added before: a file
@@ -300,6 +318,7 @@ impl SeriesTableBuilder {
             current: None,
             once: BTreeMap::new(),
             dynamic: Vec::with_capacity(self.dynamic.len()),
+            segments: Vec::new(),
             fixed: Vec::new(),
             outcomes: Vec::new(),
             counts: Counts::default(),
@@ -329,19 +348,23 @@ impl SeriesTableBuilder {
             counts: std::mem::take(&mut self.counts),
             conflicts: BTreeMap::new(),
             odd: vec![Vec::new(); width],
+            rows_before: self.rows_before,
         };
         let mut fixed = vec![f64::NAN; cells];
         cleaner.keep_first(&self.fixed, &mut self.rows, &mut fixed);
         cleaner.keep_first(&self.outcomes, &mut self.outcome_cells, &mut fixed);
 
-        let (sorted, starts) = by_cell(&std::mem::take(&mut self.dynamic), cells, width);
-        let mut columns = Columns::with_capacity(cells, sorted.len());
-        for (cell, ends) in starts.windows(2).enumerate() {
-            let is_outcome = self.variables.as_slice()[cell % width].role.is_outcome();
-            let tally = if is_outcome { &mut self.outcome_cells } else { &mut self.rows };
-            columns.begin();
-            cleaner.keep_last(&sorted[ends[0]..ends[1]], tally, &mut columns);
+        let mut columns = Columns::with_capacity(cells, self.dynamic.len());
+        let mut by_patient = ByPatient::new(&self.dynamic, self.segments, width);
+        for patient in 0..self.patients.len() {
+            by_patient.gather(patient);
+            for (variable, it) in self.variables.as_slice().iter().enumerate() {
+                let tally = if it.role.is_outcome() { &mut self.outcome_cells } else { &mut self.rows };
+                columns.begin();
+                cleaner.keep_last(by_patient.series(variable), tally, &mut columns);
+            }
         }
+        drop(std::mem::take(&mut self.dynamic));
         columns.offsets.push(columns.values.len());
         columns.times.shrink_to_fit();
         columns.values.shrink_to_fit();
@@ -397,29 +420,76 @@ impl Columns {
         self.values.resize(self.values.len() + self.censored.len(), 1.0);
         self.times.append(&mut self.censored);
     }
+
+    #[inline]
+    fn keep(&mut self, time: i64, value: f64, is_censored: bool) {
+        self.times.push(time);
+        self.values.push(value);
+        if is_censored {
+            self.censored.push(time);
+        }
+    }
 }
 
-/// Rows grouped by (patient, variable), each group by time, equal times in row order.
-fn by_cell(rows: &[Row], cells: usize, width: usize) -> (Vec<Row>, Vec<usize>) {
-    let cell = |row: &Row| row.patient as usize * width + row.variable as usize;
-    let mut starts = vec![0usize; cells + 1];
-    for row in rows {
-        starts[cell(row) + 1] += 1;
+/// The rows of one patient at a time, by variable and time.
+struct ByPatient<'a> {
+    rows: &'a [Row],
+    /// In the order of patients; a patient whose rows do not stand together has several.
+    segments: Vec<(u32, std::ops::Range<usize>)>,
+    next: usize,
+    sorted: Vec<Row>,
+    /// Where each variable begins in `sorted`, and the end.
+    starts: Vec<usize>,
+}
+
+impl<'a> ByPatient<'a> {
+    fn new(rows: &'a [Row], segments: Vec<Segment>, width: usize) -> Self {
+        let ends = segments.iter().skip(1).map(|segment| segment.start).chain([rows.len()]);
+        let mut segments: Vec<_> =
+            segments.iter().zip(ends).map(|(segment, end)| (segment.patient, segment.start..end)).collect();
+        // Stable, so that a patient's rows stay in their order.
+        segments.sort_by_key(|(patient, _)| *patient);
+        Self { rows, segments, next: 0, sorted: Vec::new(), starts: vec![0; width + 1] }
     }
-    for index in 1..=cells {
-        starts[index] += starts[index - 1];
+
+    /// Sorts the rows of the next patient, equal times in row order.
+    fn gather(&mut self, patient: usize) {
+        let mut end = self.next;
+        while self.segments.get(end).is_some_and(|(of, _)| *of as usize == patient) {
+            end += 1;
+        }
+        let segments = &self.segments[self.next..end];
+        self.next = end;
+        let rows = || segments.iter().flat_map(|(_, range)| &self.rows[range.clone()]);
+        self.starts.fill(0);
+        for row in rows() {
+            self.starts[row.variable as usize + 1] += 1;
+        }
+        for variable in 1..self.starts.len() {
+            self.starts[variable] += self.starts[variable - 1];
+        }
+        let total = self.starts[self.starts.len() - 1];
+        self.sorted.clear();
+        self.sorted.resize(total, Row { time: 0, value: 0.0, variable: 0, number: 0 });
+        for row in rows() {
+            let place = &mut self.starts[row.variable as usize];
+            self.sorted[*place] = *row;
+            *place += 1;
+        }
+        // Each start has moved to the next one's.
+        self.starts.rotate_right(1);
+        self.starts[0] = 0;
+        for variable in 0..self.starts.len() - 1 {
+            let series = &mut self.sorted[self.starts[variable]..self.starts[variable + 1]];
+            if !series.is_sorted_by_key(|row| row.time) {
+                series.sort_by_key(|row| row.time);
+            }
+        }
     }
-    let mut next = starts.clone();
-    let mut sorted = rows.to_vec();
-    for row in rows {
-        let place = &mut next[cell(row)];
-        sorted[*place] = *row;
-        *place += 1;
+
+    fn series(&self, variable: usize) -> &[Row] {
+        &self.sorted[self.starts[variable]..self.starts[variable + 1]]
     }
-    for index in 0..cells {
-        sorted[starts[index]..starts[index + 1]].sort_by_key(|row| row.time);
-    }
-    (sorted, starts)
 }
 
 struct Cleaner<'a> {
@@ -429,6 +499,7 @@ struct Cleaner<'a> {
     conflicts: BTreeMap<String, u64>,
     /// By variable: values that the range changed or removed, as they were.
     odd: Vec<Vec<f64>>,
+    rows_before: u64,
 }
 
 impl Cleaner<'_> {
@@ -461,14 +532,15 @@ impl Cleaner<'_> {
             }
             _ => {}
         }
-        self.counts.add(reason, &spec.name, row.number);
+        self.counts.add(reason, &spec.name, self.rows_before + u64::from(row.number));
         tally.rejected += u64::from(kept.is_none());
         kept
     }
 
     fn repeat(&mut self, row: &Row, tally: &mut Tally) {
         tally.rejected += 1;
-        self.counts.add(Reason::Repeat, &self.variables.as_slice()[row.variable as usize].name, row.number);
+        let number = self.rows_before + u64::from(row.number);
+        self.counts.add(Reason::Repeat, &self.variables.as_slice()[row.variable as usize].name, number);
     }
 
     fn conflict(&mut self, variable: u32) {
@@ -479,12 +551,17 @@ impl Cleaner<'_> {
     /// Rows of one patient and variable, by time.
     fn keep_last(&mut self, rows: &[Row], tally: &mut Tally, columns: &mut Columns) {
         for same_time in rows.chunk_by(|a, b| a.time == b.time) {
-            if same_time.len() > 1 {
-                // Conflicts are a fact of the source, so they are seen before a range removes one of the values.
-                let numbers = || same_time.iter().map(|row| row.value).filter(|value| value.is_finite());
-                if numbers().zip(numbers().skip(1)).any(|(a, b)| a != b) {
-                    self.conflict(same_time[0].variable);
+            if let [row] = same_time {
+                if let Some((value, is_censored)) = self.clean(row, tally) {
+                    columns.keep(row.time, value, is_censored);
+                    tally.used += 1;
                 }
+                continue;
+            }
+            // Conflicts are a fact of the source, so they are seen before a range removes one of the values.
+            let numbers = || same_time.iter().map(|row| row.value).filter(|value| value.is_finite());
+            if numbers().zip(numbers().skip(1)).any(|(a, b)| a != b) {
+                self.conflict(same_time[0].variable);
             }
             let mut kept: Option<(&Row, (f64, bool))> = None;
             for row in same_time {
@@ -495,21 +572,17 @@ impl Cleaner<'_> {
                 }
             }
             if let Some((row, (value, is_censored))) = kept {
+                columns.keep(row.time, value, is_censored);
                 tally.used += 1;
-                columns.times.push(row.time);
-                columns.values.push(value);
-                if is_censored {
-                    columns.censored.push(row.time);
-                }
             }
         }
     }
 
     /// Static values or outcomes, in row order.
-    fn keep_first(&mut self, rows: &[Row], tally: &mut Tally, fixed: &mut [f64]) {
+    fn keep_first(&mut self, rows: &[(u32, Row)], tally: &mut Tally, fixed: &mut [f64]) {
         let mut conflicting = BTreeSet::new();
-        for row in rows {
-            let cell = row.patient as usize * self.variables.len() + row.variable as usize;
+        for (patient, row) in rows {
+            let cell = *patient as usize * self.variables.len() + row.variable as usize;
             let Some((value, _)) = self.clean(row, tally) else { continue };
             if fixed[cell].is_nan() {
                 fixed[cell] = value;

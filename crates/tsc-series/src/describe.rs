@@ -39,25 +39,28 @@ pub(crate) fn describe(table: &mut SeriesTable, odd: Vec<Vec<f64>>) {
             values.extend_from_slice(&table.values[range]);
             values.extend(fixed);
         }
-        let (min, max) =
-            values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+        let (min, max) = extremes(&values);
+        let middle = median(&mut values);
         coverage.push(Coverage {
             variable: spec.name.clone(),
             unit: spec.unit.clone(),
             patients: covered,
             values: values.len() as u64,
             min: (!values.is_empty()).then_some(min),
-            median: median(&mut values),
+            median: middle,
             max: (!values.is_empty()).then_some(max),
             mean_gap: gaps.mean(),
             longest_gap: gaps.longest,
         });
         // As recorded, so that a range that removes a sentinel or a wrong unit does not hide it.
-        let clamped_to = spec.valid.unwrap_or([f64::NAN; 2]);
+        let is_odd = !odd.is_empty();
+        if let Some(clamped_to) = spec.valid.filter(|_| is_odd) {
+            values.retain(|value| !clamped_to.contains(value));
+        }
         values.append(&mut odd);
-        values.retain(|value| !clamped_to.contains(value));
-        warnings.extend(suspected_sentinel(spec, &mut values));
-        warnings.extend(suspected_unit(spec, &mut values));
+        warnings.extend(suspected_sentinel(spec, &values));
+        let recorded = if is_odd { median(&mut values) } else { middle };
+        warnings.extend(recorded.and_then(|recorded| suspected_unit(spec, recorded)));
     }
     table.quality.patients = patients as u64;
     table.quality.patients_without_dynamic = without as u64;
@@ -88,34 +91,39 @@ impl Gaps {
     }
 }
 
-fn suspected_sentinel(spec: &VariableSpec, values: &mut [f64]) -> Option<QualityWarning> {
-    if values.len() < 4 * SENTINEL_CELLS {
-        return None;
-    }
-    let (low, high) =
-        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
-    let n = values.len();
-    let mut quartile = |position: usize| *values.select_nth_unstable_by(position, f64::total_cmp).1;
-    let (first, third) = (quartile(n / 4), quartile(3 * n / 4));
-    let reach = SENTINEL_RANGES * (third - first);
-    // Without a spread every other value would be suspected.
-    if reach <= 0.0 {
-        return None;
-    }
-    let extremes = [(low, low < first - reach), (high, high > third + reach)];
-    extremes.into_iter().filter(|(_, is_far)| *is_far).find_map(|(value, _)| {
-        let count = values.iter().filter(|v| **v == value).count();
-        (count >= SENTINEL_CELLS).then(|| QualityWarning::SuspectedSentinel {
-            variable: spec.name.clone(),
-            value,
-            count: count as u64,
-        })
+/// Smallest and largest value; infinite if there is none.
+fn extremes(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)))
+}
+
+fn suspected_sentinel(spec: &VariableSpec, values: &[f64]) -> Option<QualityWarning> {
+    let (low, high) = extremes(values);
+    let is_far = |extreme: f64| {
+        // Quartiles of the others: a sentinel may be more than a quarter of all.
+        let mut others: Vec<f64> = values.iter().copied().filter(|value| *value != extreme).collect();
+        let n = others.len();
+        if n == 0 {
+            return false;
+        }
+        let mut quartile = |position: usize| *others.select_nth_unstable_by(position, f64::total_cmp).1;
+        let (first, third) = (quartile(n / 4), quartile(3 * n / 4));
+        let reach = SENTINEL_RANGES * (third - first);
+        // Without a spread every other value would be far.
+        reach > 0.0 && (extreme < first - reach || extreme > third + reach)
+    };
+    let found = [low, high].into_iter().find_map(|extreme| {
+        let count = values.iter().filter(|value| **value == extreme).count();
+        (count >= SENTINEL_CELLS && is_far(extreme)).then_some((extreme, count))
+    });
+    found.map(|(value, count)| QualityWarning::SuspectedSentinel {
+        variable: spec.name.clone(),
+        value,
+        count: count as u64,
     })
 }
 
-fn suspected_unit(spec: &VariableSpec, values: &mut [f64]) -> Option<QualityWarning> {
+fn suspected_unit(spec: &VariableSpec, median: f64) -> Option<QualityWarning> {
     let typical = spec.typical?;
-    let median = median(values)?;
     let is_near = |expected: f64| (median - expected).abs() <= UNIT_TOLERANCE * expected.abs();
     if is_near(typical) {
         return None;

@@ -36,6 +36,7 @@ mod table;
 mod targets;
 mod time_kind;
 mod trend;
+mod updater;
 mod variables;
 mod wire;
 
@@ -59,4 +60,5 @@ pub use references::Reference;
 pub use scale::{ScaleParams, TargetForm};
 pub use table::{PatientIx, SeriesTable, VariableIx};
 pub use time_kind::TimeKind;
+pub use updater::Updater;
 pub use variables::{Absent, Censored, Repair, Role, VariableSpec, VariableTable};

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use tsc_core::Millis;
+use tsc_core::{Millis, Unit};
 
 use crate::aggregate::Aggregate;
 use crate::grid::Grid;
@@ -116,8 +116,19 @@ pub enum TargetSpec {
 pub struct ResourceSpec {
     /// Name of the resource: letters, digits, `_` and `-`.
     pub name: String,
-    /// An outcome variable with a unit, or a dynamic one with panel rows.
+    /// An outcome variable, or a dynamic one with panel rows.
     pub outcome: String,
+    /// Unit, if the variable does not name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+}
+
+impl ResourceSpec {
+    /// A resource in the unit of its variable.
+    #[must_use]
+    pub fn new(name: impl Into<String>, outcome: impl Into<String>) -> Self {
+        Self { name: name.into(), outcome: outcome.into(), unit: None }
+    }
 }
 
 /// How series become features, targets and resources.
@@ -125,7 +136,7 @@ pub struct ResourceSpec {
 /// # Examples
 ///
 /// ```
-/// use tsc_core::Millis;
+/// use tsc_core::{Millis, Unit};
 /// use tsc_series::{Rows, SeriesParams, SeriesPreset};
 /// let mut params = SeriesParams::preset(SeriesPreset::Icu);
 /// assert!(params.check().is_empty());

@@ -14,7 +14,7 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Third-party packages that only the named crates may depend on; a trailing `*` is a prefix.
-const ONLY_HERE: [(&str, &[&str]); 20] = [
+const ONLY_HERE: [(&str, &[&str]); 21] = [
     ("anyhow", &["xtask", "tsc-examples", "tsc-benches", "tsc-peers"]),
     ("bytes", &["tsc-series"]),
     ("clap*", &["tsc-cli"]),
@@ -29,6 +29,7 @@ const ONLY_HERE: [(&str, &[&str]); 20] = [
     ("miette", &["tsc-cli"]),
     ("minijinja", &["tsc-report"]),
     ("parquet", &["tsc-series"]),
+    ("peak_alloc", &["tsc-series"]),
     ("petal-*", &["tsc-cluster"]),
     ("rusqlite", &["tsc-mlflow", "tsc-examples"]),
     ("rustfft", &["tsc-series"]),

@@ -94,7 +94,7 @@ impl<'a> Delimited<'a> {
             self.next_line += newlines;
             self.row = (self.next, self.next + length);
             self.next += length;
-            if !matches!(self.text(), b"\n" | b"\r\n" | b"\r") {
+            if length > 2 || !matches!(self.text(), b"\n" | b"\r\n" | b"\r") {
                 return Ok(true);
             }
         }

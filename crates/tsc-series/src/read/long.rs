@@ -17,21 +17,20 @@ pub(crate) fn read(mut rows: impl Rows, spec: &TableSpec, feed: &mut Feed<'_>) -
     let optional = |name: &Option<String>| name.as_ref().map(|name| rows::column(&rows, name)).transpose();
     let (person, unit, day) = (optional(&map.person)?, optional(&map.unit)?, optional(&map.day)?);
     let codes = Codes(&spec.codes);
-    let (mut name, mut text) = (Vec::new(), Vec::new());
+    let mut scratch = Vec::new();
+    let id_column = ids.columns()[0];
     while rows.advance()? {
-        let id = ids.of(&rows)?;
+        let id = ids.of(&rows);
         if !feed.builder.is_current(id) {
-            feed.begin(id, || rows::place(&rows))?;
+            feed.begin(rows::utf8(&rows, id_column, id)?, || rows::place(&rows))?;
         }
         if let Some(person) = person {
-            text.clear();
-            rows::text_into(&rows, person, &mut text)?;
-            feed.builder.set_person(rows::utf8(&rows, person, &text)?);
+            let name = rows::text(&rows, person, &mut scratch);
+            feed.builder.set_person(rows::utf8(&rows, person, name)?);
         }
-        name.clear();
-        rows::text_into(&rows, variable, &mut name)?;
-        let Some(known) = feed.builder.variable(codes.of(&name)) else {
-            feed.builder.add_unknown(rows::utf8(&rows, variable, &name)?);
+        let name = rows::text(&rows, variable, &mut scratch);
+        let Some(known) = feed.builder.variable(codes.of(name)) else {
+            feed.builder.add_unknown(rows::utf8(&rows, variable, name)?);
             continue;
         };
         let when = match day {
@@ -40,9 +39,8 @@ pub(crate) fn read(mut rows: impl Rows, spec: &TableSpec, feed: &mut Feed<'_>) -
         };
         let mut number = rows::value(&rows, value, &feed.builder, known)?;
         if let Some(unit) = unit {
-            text.clear();
-            rows::text_into(&rows, unit, &mut text)?;
-            number = number.and_then(|number| feed.builder.in_unit(known, codes.of(&text), number));
+            let name = rows::text(&rows, unit, &mut scratch);
+            number = number.and_then(|number| feed.builder.in_unit(known, codes.of(name), number));
         }
         feed.builder.add(known, when, number);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
@@ -68,14 +69,15 @@ impl ParquetRows {
         let damaged = |error: ParquetError| damage(&place, &error);
         let file: Box<dyn FileReader> = match source {
             Source::Bytes { bytes, .. } => {
-                Box::new(SerializedFileReader::new(Bytes::copy_from_slice(bytes)).map_err(damaged)?)
+                let bytes = Bytes::copy_from_slice(bytes);
+                Box::new(guarded(|| SerializedFileReader::new(bytes)).map_err(damaged)?)
             }
             Source::Path(path) => {
                 let file = File::open(path).map_err(|error| SeriesError::Unreadable {
                     place: place.clone(),
                     reason: error.to_string(),
                 })?;
-                Box::new(SerializedFileReader::new(file).map_err(damaged)?)
+                Box::new(guarded(|| SerializedFileReader::new(file)).map_err(damaged)?)
             }
         };
         let data = file.metadata();
@@ -130,6 +132,14 @@ impl ParquetRows {
         }
         Ok(true)
     }
+}
+
+/// The reader panics on some damaged files, for instance where a length is negative; that is damage like any other.
+fn guarded<T>(
+    decode: impl FnOnce() -> std::result::Result<T, ParquetError>,
+) -> std::result::Result<T, ParquetError> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(ParquetError::General("the file contradicts itself".into())))
 }
 
 fn damage(place: &Place, error: &ParquetError) -> tsc_core::Error {
@@ -274,7 +284,7 @@ impl Rows for ParquetRows {
     fn advance(&mut self) -> Result<bool> {
         self.row += 1;
         if self.row >= self.batch {
-            match self.next_batch() {
+            match guarded(|| self.next_batch()) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 Err(error) => return Err(damage(&self.place.line(self.number + 1), &error)),

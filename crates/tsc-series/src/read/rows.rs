@@ -70,55 +70,54 @@ pub(crate) fn utf8<'b>(rows: &impl Rows, column: usize, bytes: &'b [u8]) -> Resu
 pub(crate) struct Ids {
     columns: Vec<usize>,
     joined: Vec<u8>,
+    part: Vec<u8>,
 }
 
 impl Ids {
     pub(crate) fn new(rows: &impl Rows, names: &[String]) -> Result<Self> {
         let columns: Result<Vec<usize>> = names.iter().map(|name| column(rows, name)).collect();
-        Ok(Self { columns: columns?, joined: Vec::new() })
+        Ok(Self { columns: columns?, joined: Vec::new(), part: Vec::new() })
     }
 
     pub(crate) fn columns(&self) -> &[usize] {
         &self.columns
     }
 
-    /// Identifier of the present row, empty if a part of it is missing.
+    /// Identifier of the present row, empty if a part of it is missing. In a text file, not checked to be UTF-8.
     #[inline]
-    pub(crate) fn of(&mut self, rows: &impl Rows) -> Result<&str> {
+    pub(crate) fn of<'b>(&'b mut self, rows: &'b impl Rows) -> &'b [u8] {
+        if let [column] = self.columns[..] {
+            return text(rows, column, &mut self.joined);
+        }
         self.joined.clear();
         for (position, &column) in self.columns.iter().enumerate() {
             if position > 0 {
                 self.joined.push(b'|');
             }
-            let start = self.joined.len();
-            text_into(rows, column, &mut self.joined)?;
-            if self.joined.len() == start {
-                self.joined.clear();
-                break;
+            let part = text(rows, column, &mut self.part);
+            if part.is_empty() {
+                return &[];
             }
+            self.joined.extend_from_slice(part);
         }
-        utf8(rows, self.columns[0], &self.joined)
+        &self.joined
     }
 }
 
-/// Appends a cell as text: a whole number without a point.
-pub(crate) fn text_into(rows: &impl Rows, column: usize, out: &mut Vec<u8>) -> Result<()> {
-    match rows.cell(column) {
-        Cell::Text(bytes) => {
-            let bytes = bytes.trim_ascii();
-            if !bytes.is_ascii() {
-                utf8(rows, column, bytes)?;
-            }
-            out.extend_from_slice(bytes);
-        }
-        Cell::Missing => {}
-        Cell::Whole(number) | Cell::Time(number, _) => {
-            write!(out, "{number}").expect("memory takes every write")
-        }
-        Cell::Number(number) if number.is_nan() => {}
-        Cell::Number(number) => write!(out, "{number}").expect("memory takes every write"),
+/// A cell as trimmed text, a whole number without a point; `scratch` holds what is no text in the file.
+#[inline]
+pub(crate) fn text<'b>(rows: &'b impl Rows, column: usize, scratch: &'b mut Vec<u8>) -> &'b [u8] {
+    if let Cell::Text(bytes) = rows.cell(column) {
+        return bytes.trim_ascii();
     }
-    Ok(())
+    scratch.clear();
+    let written = match rows.cell(column) {
+        Cell::Whole(number) | Cell::Time(number, _) => write!(scratch, "{number}"),
+        Cell::Number(number) if !number.is_nan() => write!(scratch, "{number}"),
+        Cell::Text(_) | Cell::Missing | Cell::Number(_) => Ok(()),
+    };
+    written.expect("memory takes every write");
+    scratch
 }
 
 /// The time of a cell, `None` if it cannot be read.

@@ -67,20 +67,21 @@ pub(crate) fn read(
         needs_time |= !matches!(it.role, Role::Static | Role::Outcome);
     }
     let time = if needs_time { Some(rows::column(&rows, &map.time)?) } else { rows::find(&rows, &map.time)? };
-    let mut text = Vec::new();
+    let mut scratch = Vec::new();
+    let id_column = ids.columns()[0];
     while rows.advance()? {
-        let id = ids.of(&rows)?;
+        let id = ids.of(&rows);
         let mut is_elsewhere = false;
         if !feed.builder.is_current(id) {
+            let id = rows::utf8(&rows, id_column, id)?;
             is_elsewhere = part == Part::Outcome && !id.is_empty() && !feed.holds(id);
             if !is_elsewhere {
                 feed.begin(id, || rows::place(&rows))?;
             }
         }
         if let Some(person) = person {
-            text.clear();
-            rows::text_into(&rows, person, &mut text)?;
-            feed.builder.set_person(rows::utf8(&rows, person, &text)?);
+            let name = rows::text(&rows, person, &mut scratch);
+            feed.builder.set_person(rows::utf8(&rows, person, name)?);
         }
         let when = match time {
             Some(time) => rows::time(&rows, time, spec.time)?,
