@@ -40,6 +40,11 @@ pub enum FeatureSet {
     Panel,
     /// `<variable>.mode5` and 17 more numbers about the shape of the raw values, from 20 values on.
     Shape,
+    /// `<variable>.sbd1` and more: shape-based distance to `landmarks` training series.
+    Sbd,
+    /// `<variable>.dtw1` and more: dynamic time warping distance to `landmarks` training series.
+    #[cfg(feature = "dtw")]
+    Dtw,
 }
 
 /// Which rows a patient gives.
@@ -189,6 +194,10 @@ pub struct SeriesParams {
     pub horizon: Vec<usize>,
     /// Panel: what a variable is divided by, and the form of the target; default neither.
     pub scale: ScaleParams,
+    /// Training series per variable to which `sbd` and `dtw` measure, chosen as far apart as can be; default 8.
+    ///
+    /// Their values are stored with the featurizer.
+    pub landmarks: usize,
 }
 
 /// A number of steps, or the list of them.
@@ -230,6 +239,7 @@ impl Default for SeriesParams {
             season: None,
             horizon: vec![1],
             scale: ScaleParams::default(),
+            landmarks: 8,
         }
     }
 }
