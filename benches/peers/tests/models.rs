@@ -83,6 +83,7 @@ fn long_tables_give_rows_and_sums_that_can_be_counted() {
     let expected = 10.0 * bases + 5.0 * (20.0 + 10.0 + 6.0 + 2.0 + 4.0 / 2f64.sqrt());
     let got = number(&run(dir.path(), "stats", &[]), "check");
     assert!((got - expected).abs() < 1e-9, "{got} is not {expected}");
+    assert!(number(&run(dir.path(), "updater", &[]), "nanos") > 0.0);
     assert!(number(&run(dir.path(), "table-memory", &[]), "bytes") >= 0.0);
 }
 

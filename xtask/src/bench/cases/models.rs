@@ -201,6 +201,15 @@ fn series() -> Vec<Case> {
             ..stays.clone()
         },
         Case {
+            title: "running summaries, 500 stays",
+            task: "updater",
+            threads: 1,
+            arguments: vec![("stays", 500)],
+            check: Check::Inside,
+            rows: vec![limit(100, 50).of(NANOS)],
+            ..stays.clone()
+        },
+        Case {
             title: "table in memory, set-a",
             task: "table-memory",
             check: Check::Inside,

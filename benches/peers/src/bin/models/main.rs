@@ -34,6 +34,7 @@ fn main() -> Result<()> {
         ("stats", "ours") => series::stats(&arguments)?,
         ("minimal", "ours") => series::minimal(&arguments)?,
         ("table-memory", "ours") => series::table_memory(&arguments)?,
+        ("updater", "ours") => series::updater(&arguments)?,
         ("panel", "ours") => series::panel(&arguments)?,
         ("shape", "ours") => series::shape(&arguments)?,
         ("road", "ours") => road::road(&arguments)?,

@@ -1,12 +1,12 @@
 //! Long tables read, summarised and kept.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tsc_peers::{Arguments, Report, Spent, measure};
 use tsc_pipeline::{
-    core::Millis,
+    core::{Millis, Timestamp},
     series::{
-        FeatureMatrix, FeatureSet, Featurizer, Grid, Rolling, Rows, SeriesParams, SeriesTable, Source,
-        TableSpec, TargetSpec, TimeFormat, VariableSpec, VariableTable, WindowStat,
+        FeatureMatrix, FeatureSet, Featurizer, Grid, PatientIx, Rolling, Rows, SeriesParams, SeriesTable,
+        Source, TableSpec, TargetSpec, TimeFormat, VariableIx, VariableSpec, VariableTable, WindowStat,
     },
 };
 use tsc_testing::npy;
@@ -80,6 +80,39 @@ pub(crate) fn table_memory(arguments: &Arguments) -> Result<Report> {
     let values = (clones.len() * table.n_values()) as f64;
     let bytes = spent.rise_mb.map(|rise| rise * 1e6 / values);
     Ok(Report::new(spent).with_known([("bytes", bytes)]))
+}
+
+/// Values of all stays in the order of their times, one after the other, into running summaries.
+pub(crate) fn updater(arguments: &Arguments) -> Result<Report> {
+    let table = table(arguments)?;
+    let fitted = Featurizer::new(eight())?.fit(&table)?;
+    let matrix = fitted.transform(&table)?;
+    let cut = Timestamp(48 * PERIOD_MS as i64);
+    let mut values = Vec::with_capacity(table.n_values());
+    for (number, patient) in table.patients().iter().enumerate() {
+        for (variable, spec) in table.variables().as_slice().iter().enumerate() {
+            let (times, series) = table.series(PatientIx(number), VariableIx(variable));
+            let before = times.iter().zip(series).filter(|(time, _)| **time < cut.0);
+            values.extend(before.map(|(time, value)| (*time, patient.as_str(), spec.name.as_str(), *value)));
+        }
+    }
+    values.sort_by_key(|(time, patient, variable, _)| (*time, *patient, *variable));
+
+    let mut updater = fitted.updater()?;
+    let ((), spent) = measure(|| {
+        for (time, patient, variable, value) in &values {
+            updater.push(patient, *time, variable, *value);
+        }
+    });
+    let names = matrix.schema().names();
+    let is_compared = |name: &str| COMPARED.iter().any(|it| name.starts_with(&format!("{it}.")));
+    let row = updater.row(&table.patients()[0], cut)?;
+    for ((name, batch), running) in
+        names.zip(matrix.features().row(0)).zip(row).filter(|it| is_compared(it.0.0))
+    {
+        ensure!((running - batch).abs() <= 1e-9 * batch.abs(), "{name} is {running}, in a batch {batch}");
+    }
+    Ok(Report::new(spent).with("nanos", spent.seconds * 1e9 / values.len() as f64))
 }
 
 /// Eleven lags, windows and means of every series at every period.
