@@ -50,7 +50,13 @@ fn run(flags: Xtask) -> Result<()> {
             print!("{}", setup::exports(&root())?);
             Ok(())
         }
-        XtaskCmd::Bench(it) => bench::run(&bench::Options { area: it.peers, case: it.case, json: it.json }),
+        XtaskCmd::Bench(it) => bench::run(&bench::Options {
+            area: it.peers,
+            case: it.case,
+            rounds: it.rounds,
+            data: it.data,
+            json: it.json,
+        }),
         XtaskCmd::Eval(it) => eval::run(&it.name, it.data, it.json),
     }
 }
