@@ -87,7 +87,8 @@ impl FeatureMatrix {
             Some(targets) => batch.with_targets(targets).expect(ONE_PER_ROW),
             None => batch,
         };
-        let references = self.references.iter().map(|r| tsc_core::Reference { name: r.name, values: r.in_form() });
+        let references =
+            self.references.iter().map(|r| tsc_core::Reference { name: r.name, values: r.in_form() });
         let batch = batch.with_references(references.collect()).expect(ONE_PER_ROW);
         if self.is_calendar { batch.with_times(&self.known_at).expect(ONE_PER_ROW) } else { batch }
     }

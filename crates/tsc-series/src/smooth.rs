@@ -64,7 +64,8 @@ fn indices(values: &[f64], first: i64, season: usize) -> Vec<f64> {
             ratios[(first + at as i64).rem_euclid(season as i64) as usize].push(ratio);
         }
     }
-    let mut indices: Vec<f64> = ratios.iter_mut().map(|of| median(of).unwrap_or(1.0).max(LEAST_INDEX)).collect();
+    let mut indices: Vec<f64> =
+        ratios.iter_mut().map(|of| median(of).unwrap_or(1.0).max(LEAST_INDEX)).collect();
     let mean = indices.iter().sum::<f64>() / season as f64;
     indices.iter_mut().for_each(|index| *index = 1.0 + TRUST * (*index / mean - 1.0));
     indices
