@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use tsc_core::{GroupId, Millis, Result, RowId, Schema, Stage, Timestamp, all_valid};
+use tsc_core::{Millis, Result, RowId, Schema, Stage, Timestamp, all_valid};
 
 use crate::cells;
 use crate::columns::{ColumnSource, Content, candidates};
@@ -254,8 +254,7 @@ impl FittedFeaturizer {
         let mut ids = Vec::with_capacity(n_rows);
         let mut groups = Vec::with_capacity(n_rows);
         let mut name = String::new();
-        for (patient, of_patient) in table.patients().iter().zip(&rows) {
-            let group = GroupId::of(patient);
+        for ((patient, group), of_patient) in table.patients().iter().zip(table.groups()).zip(&rows) {
             for row in of_patient {
                 name.clone_from(patient);
                 row.write_name(&mut name, params.rows);
