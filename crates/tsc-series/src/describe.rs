@@ -58,7 +58,8 @@ pub(crate) fn describe(table: &mut SeriesTable, odd: Vec<Vec<f64>>) {
             values.retain(|value| !clamped_to.contains(value));
         }
         values.append(&mut odd);
-        warnings.extend(suspected_sentinel(spec, &values));
+        let recorded_ends = if is_odd { extremes(&values) } else { (min, max) };
+        warnings.extend(suspected_sentinel(spec, &values, recorded_ends));
         let recorded = if is_odd { median(&mut values) } else { middle };
         warnings.extend(recorded.and_then(|recorded| suspected_unit(spec, recorded)));
     }
@@ -96,8 +97,11 @@ fn extremes(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)))
 }
 
-fn suspected_sentinel(spec: &VariableSpec, values: &[f64]) -> Option<QualityWarning> {
-    let (low, high) = extremes(values);
+fn suspected_sentinel(
+    spec: &VariableSpec,
+    values: &[f64],
+    (low, high): (f64, f64),
+) -> Option<QualityWarning> {
     let is_far = |extreme: f64| {
         // Quartiles of the others: a sentinel may be more than a quarter of all.
         let mut others: Vec<f64> = values.iter().copied().filter(|value| *value != extreme).collect();

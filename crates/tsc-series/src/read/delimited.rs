@@ -7,8 +7,9 @@ use tsc_core::Result;
 use super::rows::{Cell, Rows};
 use crate::error::{Place, SeriesError, excerpt};
 
+/// The buffer grows from the first size, enough for a small file, to the second, and beyond for a longer row only.
 const FIRST_BUFFER: usize = 8 << 10;
-const LARGEST_STEP: usize = 256 << 10;
+const FULL_BUFFER: usize = 64 << 10;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A reader of comma-separated values after RFC 4180: quoted fields may hold delimiters, line ends and doubled
@@ -104,20 +105,17 @@ impl<'a> Delimited<'a> {
     #[inline]
     fn split(&mut self) -> Result<Option<(usize, u64)>> {
         let bytes = &self.buffer[self.next..self.end];
-        let mut start = 0;
-        for (at, &byte) in bytes.iter().enumerate() {
-            // Of the bytes up to the quote only three matter, so most are passed by two comparisons.
-            if byte > b'"' && byte != self.delimiter {
-                continue;
-            }
-            if byte == self.delimiter {
+        let (mut start, mut from) = (0, 0);
+        while let Some(at) = next_special(bytes, from, self.delimiter) {
+            from = at + 1;
+            if bytes[at] == self.delimiter {
                 self.fields.push((self.next + start, self.next + at));
-                start = at + 1;
-            } else if byte == b'\n' {
+                start = from;
+            } else if bytes[at] == b'\n' {
                 let end = if at > start && bytes[at - 1] == b'\r' { at - 1 } else { at };
                 self.fields.push((self.next + start, self.next + end));
-                return Ok(Some((at + 1, 1)));
-            } else if byte == b'"' && at == start {
+                return Ok(Some((from, 1)));
+            } else if at == start {
                 self.fields.clear();
                 return self.split_quoted();
             }
@@ -184,9 +182,8 @@ impl<'a> Delimited<'a> {
             let place = self.place.line(self.next_line);
             return Err(SeriesError::TooLarge { place, what, limit }.into());
         }
-        if self.end == self.buffer.len() {
-            let step = self.buffer.len().clamp(FIRST_BUFFER, LARGEST_STEP.max(self.end));
-            self.buffer.resize(self.end + step, 0);
+        if self.buffer.len() < FULL_BUFFER || self.end == self.buffer.len() {
+            self.buffer.resize((2 * self.buffer.len()).max(FIRST_BUFFER), 0);
         }
         match self.input.read(&mut self.buffer[self.end..]) {
             Ok(0) => self.is_read = true,
@@ -228,6 +225,27 @@ impl Rows for Delimited<'_> {
     fn cell(&self, column: usize) -> Cell<'_> {
         Cell::Text(self.field(column))
     }
+}
+
+/// Position of the next delimiter, line end or quote at or behind `from`.
+#[inline]
+fn next_special(bytes: &[u8], mut from: usize, delimiter: u8) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    // The high bit of each byte that is zero, and perhaps of bytes above the first such one.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let equal = |word: u64, byte: u8| zeros(word ^ (ONES * u64::from(byte)));
+    // Eight bytes at once: a field is seldom longer, so this is one step a field.
+    while let Some((eight, _)) = bytes.get(from..).and_then(<[u8]>::split_first_chunk::<8>) {
+        let word = u64::from_le_bytes(*eight);
+        let found = equal(word, delimiter) | equal(word, b'\n') | equal(word, b'"');
+        if found != 0 {
+            return Some(from + found.trailing_zeros() as usize / 8);
+        }
+        from += 8;
+    }
+    let rest = bytes.get(from..)?;
+    let is_special = |byte: &u8| *byte == delimiter || matches!(*byte, b'\n' | b'"');
+    rest.iter().position(is_special).map(|at| from + at)
 }
 
 /// How far a row with quoted fields goes.

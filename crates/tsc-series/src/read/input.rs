@@ -15,7 +15,7 @@ use crate::error::{Place, SeriesError};
 pub(crate) enum Input<'a> {
     Delimited(Delimited<'a>),
     #[cfg(feature = "parquet")]
-    Parquet(Box<ParquetRows>),
+    Parquet(ParquetRows),
 }
 
 /// Opens a file by its suffix: Parquet, gzip, or delimited text.
@@ -53,7 +53,7 @@ pub(crate) fn open<'a>(source: Source<'a>, spec: &TableSpec) -> Result<Input<'a>
 
 #[cfg(feature = "parquet")]
 fn parquet<'a>(source: Source<'a>, place: Place, spec: &TableSpec) -> Result<Input<'a>> {
-    Ok(Input::Parquet(Box::new(ParquetRows::open(source, place, &spec.limits)?)))
+    Ok(Input::Parquet(ParquetRows::open(source, place, &spec.limits)?))
 }
 
 #[cfg(not(feature = "parquet"))]

@@ -117,7 +117,7 @@ fn read_all<'a>(
         _ => match open(source, spec)? {
             Input::Delimited(rows) => one_file(rows, spec, feed)?,
             #[cfg(feature = "parquet")]
-            Input::Parquet(rows) => one_file(*rows, spec, feed)?,
+            Input::Parquet(rows) => one_file(rows, spec, feed)?,
         },
     };
     if feed.is_empty() {

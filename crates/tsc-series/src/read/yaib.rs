@@ -51,7 +51,7 @@ pub(crate) fn read<'a>(
         unmapped.extend(match open(Source::Path(&path), spec)? {
             Input::Delimited(rows) => wide::read(rows, spec, part, &mut feed)?,
             #[cfg(feature = "parquet")]
-            Input::Parquet(rows) => wide::read(*rows, spec, part, &mut feed)?,
+            Input::Parquet(rows) => wide::read(rows, spec, part, &mut feed)?,
         });
     }
     Ok((feed, unmapped))
@@ -62,6 +62,6 @@ fn has_times(path: &Path, spec: &TableSpec) -> Result<bool> {
     Ok(match open(Source::Path(path), spec)? {
         Input::Delimited(rows) => rows::find(&rows, time)?.is_some(),
         #[cfg(feature = "parquet")]
-        Input::Parquet(rows) => rows::find(&*rows, time)?.is_some(),
+        Input::Parquet(rows) => rows::find(&rows, time)?.is_some(),
     })
 }
