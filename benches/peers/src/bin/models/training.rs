@@ -103,6 +103,7 @@ pub(crate) fn per_cluster(arguments: &Arguments) -> Result<Report> {
         n_clusters: arguments.number("groups")?,
         groups: None,
         folds: &split,
+        references: &[],
     };
     let head = PerCluster::new(LightGbm::new(params(arguments)?)?, PerClusterParams::default())?;
     let (fitted, spent) = measure(|| head.fit(&rows, &cohort.targets, &Watch::NONE));
