@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use tsc_pipeline::core::{
-    Batch, Column, ColumnUse, GroupId, Reference, ResourceKind, ResourceTargets, RowId, Schema, Timestamp, Unit,
+    Batch, Column, ColumnUse, GroupId, Reference, ResourceKind, ResourceTargets, RowId, Schema, Timestamp,
+    Unit,
 };
 use tsc_pipeline::{DataParams, series::FeatureMatrix};
 
@@ -71,7 +72,12 @@ impl Table {
             groups: Some(matrix.groups().to_vec()),
             row_ids: matrix.ids().to_vec(),
             times: matrix.batch().times().map(<[Timestamp]>::to_vec),
-            references: matrix.batch().references().iter().map(|r| (r.name.to_owned(), r.values.to_vec())).collect(),
+            references: matrix
+                .batch()
+                .references()
+                .iter()
+                .map(|r| (r.name.to_owned(), r.values.to_vec()))
+                .collect(),
             frames: matrix.is_scaled().then(|| matrix.frames().collect()),
         }
     }
@@ -97,7 +103,11 @@ impl Table {
             groups: self.groups.as_ref().map(|g| g[start..end].to_vec()),
             row_ids: self.row_ids[start..end].to_vec(),
             times: self.times.as_ref().map(|t| t[start..end].to_vec()),
-            references: self.references.iter().map(|(name, v)| (name.clone(), v[start..end].to_vec())).collect(),
+            references: self
+                .references
+                .iter()
+                .map(|(name, v)| (name.clone(), v[start..end].to_vec()))
+                .collect(),
             frames: self.frames.as_ref().map(|f| f[start..end].to_vec()),
         }
     }
@@ -114,7 +124,7 @@ impl Table {
 pub(crate) enum Rows {
     File(Box<FeatureFile>),
     /// A table in memory, and how many of its rows were handed out.
-    Held(Table, usize),
+    Held(Box<Table>, usize),
 }
 
 impl Rows {

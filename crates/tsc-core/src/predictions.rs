@@ -66,7 +66,8 @@ impl Intervals {
     /// If the levels differ.
     pub fn append(&mut self, more: Intervals) {
         assert_eq!(self.levels, more.levels, "the same levels");
-        for (all, more) in self.lower.iter_mut().zip(more.lower).chain(self.upper.iter_mut().zip(more.upper)) {
+        for (all, more) in self.lower.iter_mut().zip(more.lower).chain(self.upper.iter_mut().zip(more.upper))
+        {
             all.extend(more);
         }
     }

@@ -3,7 +3,7 @@
 //! Ten clusters of 30 to 600 rows, 12 features, fresh test rows. `TSC_SEEDS` sets how many data sets of each kind
 //! (the published table has 40; 10 by default).
 #![cfg(feature = "lightgbm")]
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that shows its figures")]
 
 use tsc_core::{Features, FoldSpec, Label, Millis, PredictionSource, RegressionScores, Split, Watch, folds};
 use tsc_models::{GbmParams, LightGbm, NoiseValue, PerCluster, PerClusterParams, SegmentedRows};
@@ -67,8 +67,14 @@ fn ratio(truth: Truth, seed: u64, z: f64) -> f64 {
     let spec = FoldSpec { split: Split::Auto, holdout: 0.2, folds: 5, gap: Millis(0), seed: 42 };
     let split = folds(train.y.len(), None, None, &spec).unwrap();
     let x = Features::new(&train.cells, WIDTH).unwrap();
-    let segmented =
-        SegmentedRows { x, labels: &train.labels, n_clusters: 10, groups: None, folds: &split, references: &[] };
+    let segmented = SegmentedRows {
+        x,
+        labels: &train.labels,
+        n_clusters: 10,
+        groups: None,
+        folds: &split,
+        references: &[],
+    };
     let params = PerClusterParams { permuted_control: false, selection_z: z, ..PerClusterParams::default() };
     let backend = LightGbm::new(GbmParams::time_series()).unwrap();
     let (fitted, _) =

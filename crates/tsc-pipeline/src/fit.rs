@@ -191,7 +191,12 @@ pub(crate) fn refit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let (true, Some(x), Some(targets)) = (asked, batch.features(), batch.targets()) else { return Ok(fit) };
     let Fit { mut models, mut report, split } = fit;
     let watch = Stopwatch::start();
-    let all = folds(x.n_samples(), batch.groups(), batch.times(), &FoldSpec { holdout: 0.0, ..spec(config, x.n_samples()) })?;
+    let all = folds(
+        x.n_samples(),
+        batch.groups(),
+        batch.times(),
+        &FoldSpec { holdout: 0.0, ..spec(config, x.n_samples()) },
+    )?;
     let mut buffer = Vec::new();
     let rows = SegmentedRows {
         x: model_columns(x, &models.schema, &mut buffer),

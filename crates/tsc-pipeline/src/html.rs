@@ -2,12 +2,12 @@
 
 use tsc_core::{Batch, Clusterer, NoiseFallback, Regressor};
 #[cfg(feature = "report")]
+use tsc_models::{Coverage, Paired, SegmentValue, ValueReport};
+#[cfg(feature = "report")]
 use tsc_report::{
     Absent, ClusterMap, ClusterScores, ClusterSize, ClusterSummary, Compared, CoverageRow, DataFindings,
     Importance, ModelScores, Rejection, Report, ReportData, Setting, Skipped, Value,
 };
-#[cfg(feature = "report")]
-use tsc_models::{Coverage, Paired, SegmentValue, ValueReport};
 
 use crate::config::PipelineConfig;
 #[cfg(feature = "report")]
@@ -127,7 +127,8 @@ fn value(value: &ValueReport) -> Value {
         other: paired.second,
         interval: paired.interval,
     };
-    let segment = |cluster: Option<tsc_core::ClusterId>| cluster.map_or("noise".into(), |c| format!("cluster {c}"));
+    let segment =
+        |cluster: Option<tsc_core::ClusterId>| cluster.map_or("noise".into(), |c| format!("cluster {c}"));
     let of_segment = |s: &SegmentValue| {
         let name = format!("{}, {:.0} % own model", segment(s.cluster), 100.0 * s.weight);
         compared(name, &s.paired)

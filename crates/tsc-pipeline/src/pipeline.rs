@@ -206,11 +206,10 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Pipeline<C, R, N> {
         let columns = Columns::of(batch, &screened);
         let rows = columns.batch(x)?;
         let pool = thread_pool(self.config.threads)?;
-        let mut fit =
-            in_pool(pool.as_deref(), || {
-                let fit = fit(&self.stages, &self.config, schema, &rows, medians, 1, at)?;
-                refit(&self.stages, &self.config, &rows, fit)
-            })?;
+        let mut fit = in_pool(pool.as_deref(), || {
+            let fit = fit(&self.stages, &self.config, schema, &rows, medians, 1, at)?;
+            refit(&self.stages, &self.config, &rows, fit)
+        })?;
         fit.report.rejected.clone_from(&screened.rejected);
         FittedPipeline::first(self, tracking, pool, fit, &rows, runs)
     }

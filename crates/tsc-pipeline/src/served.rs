@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use tsc_cluster::ClusterView;
 use tsc_core::{
     Assignment, BoxClusterer, BoxFallback, BoxRegressor, Clusterer, Degradation, Degraded, Features,
-    FittedClusterer, FittedFallback, Intervals, Label, NoiseFallback, PredictionSource, Predictions, Regressor,
-    ResourceKind, Result, Schema, Stage, Timestamp, Unit, check_width,
+    FittedClusterer, FittedFallback, Intervals, Label, NoiseFallback, PredictionSource, Predictions,
+    Regressor, ResourceKind, Result, Schema, Stage, Timestamp, Unit, check_width,
 };
 use tsc_models::{Fault, FittedPerCluster, FittedResources, ModelFault, NoiseValue, ResourcePrediction};
 use tsc_monitor::Reference;
@@ -198,8 +198,13 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Models<C, R, N> {
         for fault in faults {
             self.record(degraded_by(&fault, Stage::TimeSeriesModel), &mut degraded)?;
         }
-        out.intervals =
-            self.target.intervals(x_model, &out.density_labels, &out.labels, self.noise_value, &out.values)?;
+        out.intervals = self.target.intervals(
+            x_model,
+            &out.density_labels,
+            &out.labels,
+            self.noise_value,
+            &out.values,
+        )?;
         Ok(Scored { predictions: out, degraded })
     }
 

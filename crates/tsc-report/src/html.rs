@@ -269,8 +269,14 @@ fn value(value: &data::Value) -> Value {
         };
         let losses = [number(Some(row.pipeline)), number(Some(row.other))];
         let [pipeline, other] = losses;
-        let cells =
-            [plain(&row.name, TEXT), count(row.rows), count(row.groups), pipeline, other, between(row.interval)];
+        let cells = [
+            plain(&row.name, TEXT),
+            count(row.rows),
+            count(row.groups),
+            pipeline,
+            other,
+            between(row.interval),
+        ];
         Row { cells, tone, colour: None }
     };
     Value {

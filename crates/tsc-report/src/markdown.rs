@@ -35,9 +35,14 @@ pub(crate) fn text(data: &ReportData) -> String {
     }
     if let Some(value) = &data.value {
         line(format!("\n{}\n", cell(&value.sentence)));
-        line(format!("| against | rows | pipeline {0} | other {0} | difference, 95 % |\n|---|---|---|---|---|", cell(&value.measure)));
+        line(format!(
+            "| against | rows | pipeline {0} | other {0} | difference, 95 % |\n|---|---|---|---|---|",
+            cell(&value.measure)
+        ));
         for row in &value.rivals {
-            let between = row.interval.map_or("-".into(), |[a, b]| format!("{} to {}", number(Some(a)), number(Some(b))));
+            let between = row
+                .interval
+                .map_or("-".into(), |[a, b]| format!("{} to {}", number(Some(a)), number(Some(b))));
             let (pipeline, other) = (number(Some(row.pipeline)), number(Some(row.other)));
             line(format!("| {} | {} | {pipeline} | {other} | {between} |", cell(&row.name), count(row.rows)));
         }

@@ -3,13 +3,15 @@
 
 use anyhow::Result;
 use tsc_pipeline::core::{
-    Features, FittedRegressorExt, FoldSpec, GroupId, Intervals, Label, Millis, PredictionSource, Regressor, Split,
-    Targets, Watch, folds,
+    Features, FittedRegressorExt, FoldSpec, GroupId, Intervals, Label, Millis, PredictionSource, Regressor,
+    Split, Targets, Watch, folds,
 };
-use tsc_pipeline::models::{Measure, NoiseValue, Paired, PerCluster, PerClusterParams, SegmentedRows, permuted_labels};
+use tsc_pipeline::models::{
+    Measure, NoiseValue, Paired, PerCluster, PerClusterParams, SegmentedRows, permuted_labels,
+};
 use tsc_pipeline::prelude::*;
-use tsc_pipeline::series::FeatureMatrix;
 use tsc_pipeline::regressor;
+use tsc_pipeline::series::FeatureMatrix;
 
 /// Rows to train on and rows to judge on; targets in the form they are learnt in.
 pub(crate) struct Case<'a> {
@@ -95,12 +97,14 @@ pub(crate) fn judge(config: &PipelineConfig, case: &Case<'_>, truth: Vec<f64>) -
     let known: Vec<usize> = (0..train.n_samples()).filter(|&row| train_targets[row].is_finite()).collect();
     let y: Vec<f64> = known.iter().map(|&row| train_targets[row]).collect();
     let mut buffer = Vec::new();
-    let columns: Vec<usize> =
-        (0..train.schema().n_features()).filter(|&c| train.schema().columns()[c].column_use.models()).collect();
+    let columns: Vec<usize> = (0..train.schema().n_features())
+        .filter(|&c| train.schema().columns()[c].column_use.models())
+        .collect();
     let (all, tests) = (model_columns(train, &columns), model_columns(test, &columns));
     let x = Features::new(&all, columns.len())?;
     let x_test = Features::new(&tests, columns.len())?;
-    let global = regressor(&config)?.fit(x.gather(&known, &mut buffer), Targets::new(&y)?)?.predict(x_test)?;
+    let global =
+        regressor(&config)?.fit(x.gather(&known, &mut buffer), Targets::new(&y)?)?.predict(x_test)?;
 
     let permuted = permuted(&config, case, &report.clustering.labels, &predicted.density_labels, x, x_test)?;
     let inside = coverage(test, &truth, predicted.intervals.as_ref());
@@ -153,8 +157,16 @@ fn permuted(
     };
     let split = folds(n, Some(groups), batch.times(), &spec)?;
     let labels = permuted_labels(labels, Some(groups), &[&split.fit, &split.holdout]);
-    let n_clusters = labels.iter().filter_map(|label| label.cluster()).max().map_or(0, |last| last.0 as usize + 1);
-    let rows = SegmentedRows { x, labels: &labels, n_clusters, groups: Some(groups), folds: &split, references: &[] };
+    let n_clusters =
+        labels.iter().filter_map(|label| label.cluster()).max().map_or(0, |last| last.0 as usize + 1);
+    let rows = SegmentedRows {
+        x,
+        labels: &labels,
+        n_clusters,
+        groups: Some(groups),
+        folds: &split,
+        references: &[],
+    };
     let params = PerClusterParams {
         min_cluster_rows: training.min_cluster_rows,
         selection_z: config.models.selection_z,
@@ -165,7 +177,8 @@ fn permuted(
     let (mut fitted, _) = heads.fit(&rows, case.train_targets, &Watch::NONE)?;
     if training.refit {
         let all = folds(n, Some(groups), batch.times(), &FoldSpec { holdout: 0.0, ..spec })?;
-        fitted = heads.refit(fitted, &SegmentedRows { folds: &all, ..rows }, case.train_targets, &Watch::NONE)?;
+        fitted =
+            heads.refit(fitted, &SegmentedRows { folds: &all, ..rows }, case.train_targets, &Watch::NONE)?;
     }
     let test_rows: Vec<usize> = (0..x_test.n_samples()).collect();
     let test_labels = permuted_labels(test_labels, Some(case.test.groups()), &[&test_rows]);

@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use table::Line;
 
+type Run = fn(&Path) -> Result<Vec<Line>>;
+
 /// Task, folder below DIR, and what runs it.
-const TASKS: [(&str, &str, fn(&Path) -> Result<Vec<Line>>); 6] = [
+const TASKS: [(&str, &str, Run); 6] = [
     ("icu", "physionet2012", stays::icu),
     ("los", "yaib_icu_demo", stays::los),
     ("mortality24", "yaib_icu_demo", stays::mortality24),

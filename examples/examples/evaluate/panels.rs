@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use tsc_pipeline::core::Split;
 use tsc_pipeline::models::{Measure, Objective};
 use tsc_pipeline::series::{
-    ColumnMap, FeatureMatrix, Featurizer, Format, Rows, ScaleParams, SeriesParams, SeriesTable, Source, TableSpec,
-    TargetForm, TargetSpec, TimeFormat, VariableTable,
+    ColumnMap, FeatureMatrix, Featurizer, Format, Rows, ScaleParams, SeriesParams, SeriesTable, Source,
+    TableSpec, TargetForm, TargetSpec, TimeFormat, VariableTable,
 };
 use tsc_pipeline::{PipelineConfig, SegmentParams};
 
@@ -26,12 +26,18 @@ struct Panel<'a> {
 
 impl Panel<'_> {
     /// Learns from what was known at `origin`, and judges the rows for which `keep` holds.
-    fn judge(&self, origin: i64, keep: &dyn Fn(&FeatureMatrix, usize) -> bool) -> Result<(FeatureMatrix, Judged)> {
+    fn judge(
+        &self,
+        origin: i64,
+        keep: &dyn Fn(&FeatureMatrix, usize) -> bool,
+    ) -> Result<(FeatureMatrix, Judged)> {
         let known = self.table.before(origin);
         let featurizer = Featurizer::new(self.params.clone())?.fit(&known)?;
         let train = featurizer.transform(&known)?;
         let rows: Vec<usize> = (0..train.n_samples())
-            .filter(|&row| train.known_at()[row].0 <= origin && train.targets().is_some_and(|y| y[row].is_finite()))
+            .filter(|&row| {
+                train.known_at()[row].0 <= origin && train.targets().is_some_and(|y| y[row].is_finite())
+            })
             .collect();
         let train = train.select_rows(&rows);
         let all = featurizer.transform(self.table)?;
@@ -94,7 +100,9 @@ pub(crate) fn hospital(folder: &Path) -> Result<Vec<Line>> {
         published = judged;
     }
     let seconds = clock.seconds();
-    let line = |judged: &Judged| Line::of("hospital", "demand, 12 months", Metric::Error(Measure::Mae), judged, seconds);
+    let line = |judged: &Judged| {
+        Line::of("hospital", "demand, 12 months", Metric::Error(Measure::Mae), judged, seconds)
+    };
     let over_origins = |way: &str| scaled.get(way).map_or(f64::NAN, |all: &Vec<f64>| mean(all));
     Ok(vec![line(&published), line(&published).with_loss("MASE, 3 origins", over_origins)])
 }
@@ -128,7 +136,8 @@ fn mase(
         let known = &values[..times.partition_point(|&at| at < origin)];
         let yearly: Vec<f64> = known.windows(13).map(|year| (year[12] - year[0]).abs()).collect();
         let scale = mean(&yearly);
-        let ways = [("pipeline", &judged.pipeline), ("global", &judged.global), ("permuted", &judged.permuted)];
+        let ways =
+            [("pipeline", &judged.pipeline), ("global", &judged.global), ("permuted", &judged.permuted)];
         let ways = ways.into_iter().chain(judged.naive.iter().map(|(name, column)| (name.as_str(), column)));
         for (way, column) in ways {
             let errors: Vec<f64> = rows.iter().map(|&row| (judged.truth[row] - column[row]).abs()).collect();
@@ -191,7 +200,9 @@ pub(crate) fn nhs(folder: &Path) -> Result<Vec<Line>> {
     let spec = TableSpec::from_toml(EMERGENCY_MONTHS)?;
     let table = SeriesTable::read(Source::Path(&file(folder, ".csv")?), &spec)?;
     let mut lines = Vec::new();
-    for (target, variable) in [("attendances, next month", "attendances"), ("admissions, next month", "admissions")] {
+    for (target, variable) in
+        [("attendances, next month", "attendances"), ("admissions, next month", "admissions")]
+    {
         let clock = Clock::start();
         let table = whole(&table, variable)?;
         let params = SeriesParams {

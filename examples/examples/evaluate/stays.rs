@@ -167,7 +167,8 @@ fn by_stay(table: &SeriesTable, params: &SeriesParams, head: &Head, config: &Pip
         let mut judged = judge(&config, &case, scaled(&test, head.log))?;
         let known: Vec<f64> = targets.iter().copied().filter(|y| y.is_finite()).collect();
         // One value for everybody ranks nobody; folds of unlike means would rank by fold.
-        let mean = if head.metric == Metric::Ranking { 0.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
+        let mean =
+            if head.metric == Metric::Ranking { 0.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
         judged.naive.push(("one value for all".into(), vec![mean; judged.truth.len()]));
         all.extend(judged);
     }
@@ -178,4 +179,3 @@ fn scaled(matrix: &FeatureMatrix, log: bool) -> Vec<f64> {
     let targets = matrix.targets().unwrap_or_default();
     targets.iter().map(|y| if log { y.ln_1p() } else { *y }).collect()
 }
-

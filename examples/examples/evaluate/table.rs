@@ -38,8 +38,12 @@ impl Metric {
 
 /// Area under the receiver operating characteristic: share of pairs in the right order, ties half.
 fn auroc(truth: &[f64], score: &[f64]) -> Option<f64> {
-    let mut rows: Vec<(f64, bool)> =
-        truth.iter().zip(score).filter(|(t, s)| t.is_finite() && s.is_finite()).map(|(t, s)| (*s, *t > 0.5)).collect();
+    let mut rows: Vec<(f64, bool)> = truth
+        .iter()
+        .zip(score)
+        .filter(|(t, s)| t.is_finite() && s.is_finite())
+        .map(|(t, s)| (*s, *t > 0.5))
+        .collect();
     rows.sort_by(|a, b| a.0.total_cmp(&b.0));
     let positives = rows.iter().filter(|row| row.1).count() as f64;
     let negatives = rows.len() as f64 - positives;
@@ -88,7 +92,9 @@ impl Line {
             pipeline: metric.of(judged, &judged.pipeline),
             global: metric.of(judged, &judged.global),
             permuted: metric.of(judged, &judged.permuted),
-            naive: naive.filter_map(|(name, column)| Some((name.clone(), metric.of(judged, column)?))).collect(),
+            naive: naive
+                .filter_map(|(name, column)| Some((name.clone(), metric.of(judged, column)?)))
+                .collect(),
             interval: match metric {
                 Metric::Error(_) => paired.and_then(|p| p.interval),
                 Metric::Ranking => None,

@@ -78,12 +78,18 @@ pub(crate) fn undelivered(tracking: &TrackingReport) -> String {
 /// The pipeline beside plainer predictions of the same held-out rows.
 pub(crate) fn print_value(value: &ValueReport) -> Result<(), Failure> {
     let measure = value.measure.name();
-    say(format!("\n{:<28} {:>7} {:>10} {:>10}  95 % of the difference", "held out, against", "rows", "pipeline", "other"))?;
+    say(format!(
+        "\n{:<28} {:>7} {:>10} {:>10}  95 % of the difference",
+        "held out, against", "rows", "pipeline", "other"
+    ))?;
     for rival in &value.rivals {
         let paired = &rival.paired;
         let between = paired.interval.map_or("-".into(), |[a, b]| format!("{a:+.4} to {b:+.4}"));
         let name = format!("{} ({measure})", rival.name);
-        say(format!("{name:<28} {:>7} {:>10.4} {:>10.4}  {between}", paired.rows, paired.first, paired.second))?;
+        say(format!(
+            "{name:<28} {:>7} {:>10.4} {:>10.4}  {between}",
+            paired.rows, paired.first, paired.second
+        ))?;
     }
     for coverage in value.coverage.iter().filter(|coverage| coverage.segment.is_none()) {
         say(format!(

@@ -60,7 +60,7 @@ fn rows(args: &ScoreArgs, fitted: &FittedPipeline) -> Result<Rows, Failure> {
     match fitted.featurizer() {
         Some(featurizer) if !holds_features(&args.data, schema) => {
             let matrix = featurizer.transform(&series(&args.data, fitted.config())?)?;
-            Ok(Rows::Held(Table::of_matrix(&matrix), 0))
+            Ok(Rows::Held(Box::new(Table::of_matrix(&matrix)), 0))
         }
         _ => {
             let file = FeatureFile::open(&args.data, &fitted.config().data, Some(schema))?;

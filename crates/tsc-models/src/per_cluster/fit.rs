@@ -64,7 +64,7 @@ struct Fitted<F> {
 }
 
 impl<F: FittedRegressor> Fitted<F> {
-    fn of(scope: usize, members: Vec<(&Task, FitOutcome<F>)>, folded: Folded) -> Result<Self> {
+    fn of(scope: usize, members: Vec<Member<'_, F>>, folded: Folded) -> Result<Self> {
         let (member_rows, best) =
             members.first().map_or((0, 0), |(task, o)| (task.train.len(), o.best_round));
         let rounds = folded.rounds.unwrap_or(best);
@@ -218,6 +218,8 @@ fn scopes<R: Regressor>(
     Ok((scopes, skipped))
 }
 
+/// A fit, and the task it came from.
+type Member<'a, F> = (&'a Task, FitOutcome<F>);
 type Scopes<F> = (Vec<Fitted<F>>, Vec<(usize, Error)>);
 
 /// Folds first; then, where their models are not served themselves, one model of all rows of the scope.
@@ -228,7 +230,7 @@ fn fit_scopes<R: Regressor>(
 ) -> Result<Scopes<R::Fitted>> {
     let mut failed: BTreeMap<usize, Error> = BTreeMap::new();
     let tasks = fold_tasks(rows, scopes);
-    let mut folds_of: Vec<Vec<(&Task, FitOutcome<R::Fitted>)>> = scopes.iter().map(|_| Vec::new()).collect();
+    let mut folds_of: Vec<Vec<Member<'_, R::Fitted>>> = scopes.iter().map(|_| Vec::new()).collect();
     for (task, result) in tasks.iter().zip(bench.fit(&tasks)?) {
         match result {
             Ok(outcome) => folds_of[task.scope].push((task, outcome)),
@@ -270,7 +272,7 @@ fn fit_scopes<R: Regressor>(
 }
 
 /// The common number of rounds, at which every fold is cut and asked about the rows it left out.
-fn judge<R: Regressor>(bench: &Bench<'_, R>, folds: &mut [(&Task, FitOutcome<R::Fitted>)]) -> Result<Folded> {
+fn judge<R: Regressor>(bench: &Bench<'_, R>, folds: &mut [Member<'_, R::Fitted>]) -> Result<Folded> {
     let mut told = Folded { out_of_fold: vec![f64::NAN; bench.y.len()], ..Folded::default() };
     if bench.regressor.capabilities().early_stopping {
         for (_, outcome) in &mut *folds {

@@ -515,8 +515,11 @@ fn a_refit_takes_in_the_rows_that_were_held_out() {
 }
 
 fn with_intervals(levels: &[f64]) -> PerClusterParams {
-    let intervals =
-        IntervalParams { levels: levels.to_vec(), method: IntervalMethod::Residual, ..IntervalParams::default() };
+    let intervals = IntervalParams {
+        levels: levels.to_vec(),
+        method: IntervalMethod::Residual,
+        ..IntervalParams::default()
+    };
     PerClusterParams { intervals, ..PerClusterParams::default() }
 }
 
@@ -546,7 +549,10 @@ fn intervals_hold_their_share_of_held_out_rows_or_are_not_there() {
     let again = FittedPerCluster::restore(&ToyRegressor, &files).unwrap();
     let stored =
         again.intervals(x, &cohort.labels, &cohort.labels, NoiseValue::Pooled, &values).unwrap().unwrap();
-    assert_eq!((stored.lower[0].clone(), stored.upper[0].clone()), (bounds.lower[0].clone(), bounds.upper[0].clone()));
+    assert_eq!(
+        (stored.lower[0].clone(), stored.upper[0].clone()),
+        (bounds.lower[0].clone(), bounds.upper[0].clone())
+    );
 }
 
 /// The value report sets the served beside one global model, shuffled segments and plain forecasts.
@@ -563,7 +569,8 @@ fn the_value_report_compares_with_plainer_ways() {
     let references =
         [Reference { name: "half off", values: &plain }, Reference { name: "unknown", values: &unknown }];
     let rows = SegmentedRows { references: &references, ..cohort.rows() };
-    let head = PerCluster::new(Mean { fault: Fault3::Never, below: 0.0 }, PerClusterParams::default()).unwrap();
+    let head =
+        PerCluster::new(Mean { fault: Fault3::Never, below: 0.0 }, PerClusterParams::default()).unwrap();
     let (_, report) = head.fit(&rows, &cohort.y, &Watch::NONE).unwrap();
     let value = report.value.unwrap();
     assert_eq!(value.verdict, Verdict::Helps, "{}", value.sentence());

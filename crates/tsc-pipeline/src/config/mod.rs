@@ -440,7 +440,11 @@ impl PipelineConfig {
             "is 0, must be at least 1".into(),
         );
         if self.training.folds == Some(0) && !self.intervals.levels.is_empty() {
-            rule(false, "intervals.levels", "asks for intervals, which need training.folds of at least 1".into());
+            rule(
+                false,
+                "intervals.levels",
+                "asks for intervals, which need training.folds of at least 1".into(),
+            );
         }
         if self.training.folds == Some(0) && self.models.selection == Selection::Shrink {
             rule(false, "models.selection", "is shrink, which needs training.folds of at least 1".into());
