@@ -1,47 +1,15 @@
-"""One measurement of a Python peer for `cargo xtask bench --peers clustering`, printed as a line of JSON.
+"""The Python peers of `cargo xtask bench --peers clustering`."""
 
-Arguments are key=value, the same as for our own program; every number of a case comes from xtask.
-A peer is a function that imports it, loads the input and returns two functions: the call to measure,
-and what to report of its result, which may take as long as it likes.
-"""
-
-import importlib
-import importlib.metadata
-import json
 import math
-import platform
 import sys
-import time
 
 import numpy as np
-
-ARGUMENTS = dict(word.split("=", 1) for word in sys.argv[1:])
-# What is listed apart from the measured call: import, setup (the fit before a prediction), cold (with compiling).
-APART = {}
-
-
-def number(key):
-    return int(ARGUMENTS[key])
-
-
-def load(key):
-    return np.load(ARGUMENTS[key])
+from measuring import imported, load, number, run, timed
 
 
 def split():
-    x = load("data")
+    x = load("rows")
     return x[: number("train")], x[number("train") :]
-
-
-def timed(name, call):
-    start = time.perf_counter()
-    result = call()
-    APART[name] = time.perf_counter() - start
-    return result
-
-
-def imported(name):
-    return timed("import", lambda: importlib.import_module(name))
 
 
 def agreement(labels):
@@ -60,7 +28,7 @@ def clustering(labels, weights):
 
 
 def fit_quitefastmst():
-    quitefastmst, x = imported("quitefastmst"), load("data")
+    quitefastmst, x = imported("quitefastmst"), load("rows")
     return lambda: quitefastmst.mst_euclid(x, number("min_samples")), lambda tree: {"check": math.fsum(tree[0])}
 
 
@@ -71,7 +39,7 @@ def hdbscan_clusterer(**settings):
 
 
 def fit_hdbscan(**settings):
-    clusterer, x = hdbscan_clusterer(**settings), load("data")
+    clusterer, x = hdbscan_clusterer(**settings), load("rows")
     return lambda: clusterer.fit(x), lambda it: clustering(it.labels_, it.single_linkage_tree_.to_numpy()[:, 2])
 
 
@@ -79,21 +47,21 @@ def fit_sklearn(**settings):
     cluster = imported("sklearn.cluster")
     sizes = {"min_cluster_size": number("min_cluster_size"), "min_samples": number("min_samples") + 1}
     # copy=False, the faster: the matrix may be overwritten.
-    clusterer, x = cluster.HDBSCAN(**sizes, n_jobs=number("threads"), copy=False, **settings), load("data")
+    clusterer, x = cluster.HDBSCAN(**sizes, n_jobs=number("threads"), copy=False, **settings), load("rows")
     return lambda: clusterer.fit(x), lambda it: clustering(it.labels_, it._single_linkage_tree_["value"])
 
 
 def fit_plscan():
     fast_plscan = imported("fast_plscan")
     sizes = {"min_cluster_size": number("min_cluster_size"), "min_samples": number("min_samples")}
-    clusterer, x = fast_plscan.PLSCAN(**sizes, num_threads=number("threads")), load("data")
+    clusterer, x = fast_plscan.PLSCAN(**sizes, num_threads=number("threads")), load("rows")
     return lambda: clusterer.fit(x), lambda it: clustering(it.labels_, it.minimum_spanning_tree_[:, 2])
 
 
 def fit_fast_hdbscan():
     fast_hdbscan = imported("fast_hdbscan")
     sizes = {"min_cluster_size": number("min_cluster_size"), "min_samples": number("min_samples")}
-    clusterer, x = fast_hdbscan.HDBSCAN(**sizes), load("data")
+    clusterer, x = fast_hdbscan.HDBSCAN(**sizes), load("rows")
     # The first fit of a process compiles or loads what was compiled; the second is measured.
     timed("cold", lambda: clusterer.fit(x))
     return lambda: clusterer.fit(x), lambda it: clustering(it.labels_, it._single_linkage_tree[:, 2])
@@ -128,14 +96,14 @@ def knn_sklearn(algorithm):
 
 def silhouette_sklearn():
     metrics = imported("sklearn.metrics")
-    x, labels = load("data"), load("truth")
+    x, labels = load("rows"), load("truth")
     x, labels = x[labels >= 0], labels[labels >= 0]
     return lambda: metrics.silhouette_score(x, labels), lambda score: {"check": float(score)}
 
 
 def dbcv_hdbscan():
     validity = imported("hdbscan.validity")
-    x, labels = load("data"), load("truth")
+    x, labels = load("rows"), load("truth")
     return lambda: validity.validity_index(x, labels), lambda score: {"check": float(score)}
 
 
@@ -173,49 +141,4 @@ TASKS = {
 }
 
 
-# --- Measuring, as our own program does it.
-
-
-def resident_mb(field):
-    try:
-        with open("/proc/self/status") as status:
-            lines = [line for line in status if line.startswith(field)]
-        return int(lines[0].split()[1]) * 1024 / 1e6
-    except (OSError, IndexError, ValueError):
-        return None
-
-
-def reset_peak():
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    except OSError:
-        pass
-
-
-def about():
-    """Versions as installed, and the kernels that the linear algebra runs on."""
-    from threadpoolctl import threadpool_info
-
-    versions = {name: importlib.metadata.version(name) for name in ARGUMENTS["packages"].split(",")}
-    blas = [f"{it['internal_api']} {it['version']} {it.get('architecture', '')}" for it in threadpool_info()]
-    print(json.dumps({"python": platform.python_version(), "blas": ", ".join(blas), "versions": versions}))
-
-
-def measure():
-    call, report = TASKS[ARGUMENTS["task"], ARGUMENTS["peer"]]()
-    reset_peak()
-    loaded = resident_mb("VmRSS:")
-    start = time.perf_counter()
-    result = call()
-    seconds = time.perf_counter() - start
-    peak = resident_mb("VmHWM:")
-    out = {"seconds": seconds, **APART, **report(result)}
-    out["seconds"] /= out.pop("calls", 1)
-    if peak and loaded:
-        out.update(peak_mb=peak, rise_mb=peak - loaded)
-    # JSON knows no NaN and no infinity; what is not there is not compared.
-    print(json.dumps({key: value for key, value in out.items() if math.isfinite(value)}))
-
-
-about() if ARGUMENTS["task"] == "about" else measure()
+run(TASKS)

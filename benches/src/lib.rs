@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 use tsc_pipeline::cluster::{Hdbscan, HdbscanParams};
+#[cfg(feature = "lightgbm")]
+use tsc_pipeline::models::{GbdtModel, GbmParams, LightGbm};
 use tsc_pipeline::prelude::*;
 use tsc_testing::Cohort;
 
@@ -35,4 +37,20 @@ pub fn fitted(rows: usize) -> Result<FittedPipeline> {
          [hdbscan_params]\nmin_cluster_size = 25\nmin_samples = 10",
     )?;
     Ok(Pipeline::from_config(&config)?.fit_initial(&Cohort::new(rows, 1).batch())?.0)
+}
+
+/// A LightGBM model of 100 trees with 31 leaves on 24 features, and `rows` samples of its kind, row by row.
+///
+/// # Errors
+///
+/// Those of the fit.
+#[cfg(feature = "lightgbm")]
+pub fn boosted(rows: usize) -> Result<(GbdtModel, Vec<f64>)> {
+    const WIDTH: usize = 24;
+    let cells: Vec<f64> = (0..rows.max(5_000) * WIDTH).map(|i| (i * 7_919 % 10_007) as f64 / 1e4).collect();
+    let train = Features::new(&cells[..5_000 * WIDTH], WIDTH)?;
+    let y: Vec<f64> = train.rows().map(|row| (6.0 * row[0]).sin() + row[1] * row[2] + row[3]).collect();
+    let params = GbmParams::time_series().with_auto_size(false);
+    let model = LightGbm::new(params)?.fit(train, Targets::new(&y)?)?;
+    Ok((model, cells[..rows * WIDTH].to_vec()))
 }

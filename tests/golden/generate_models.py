@@ -128,15 +128,22 @@ def training():
         "preset_small": {"num_leaves": 15, "learning_rate": 0.08, "num_iterations": 50},
         "preset_medical": {"num_leaves": 50, "learning_rate": 0.04, "num_iterations": 20, "lambda_l1": 0.1,
                            "lambda_l2": 0.1, "min_data_in_leaf": 15},
+        "categorical": {"min_data_in_leaf": 5, "num_iterations": 8, "categorical_feature": "0",
+                        "max_cat_to_onehot": 1, "cat_smooth": 1, "min_data_per_group": 2},
     }
     for name, changed in cases.items():
         params = {**SEED_TIME_SERIES, "num_iterations": 30, **changed}
         n = 40 if name == "first_40_rows" else len(y)
         target, tuning_target = (noise_y, noise_tune) if name == "noise" else (y, tune_y)
         python = {**BASE, **params}
+        cells_of = x[:n].copy()
+        more_of_data = {}
+        if name == "categorical":
+            cells_of[:, 0] = np.floor(4 * (cells_of[:, 0] + 4))
+            more_of_data["categorical_feature"] = [int(python.pop("categorical_feature"))]
         rounds = python.pop("num_iterations")
         patience = python.pop("early_stopping_round", 0)
-        train = lgb.Dataset(x[:n], target[:n], weight=weights[:n] if name == "weights" else None)
+        train = lgb.Dataset(cells_of, target[:n], weight=weights[:n] if name == "weights" else None, **more_of_data)
         curves, more = {}, {}
         if patience:
             valid = lgb.Dataset(tune_x, tuning_target, reference=train)

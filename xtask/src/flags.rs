@@ -44,6 +44,10 @@ xflags::xflags! {
             required --peers area: String
             /// Only the cases with this text in their name, such as T-14 or `10k x 2`.
             optional --case text: String
+            /// Rounds of a case at most, for a quick look.
+            optional --rounds count: usize
+            /// Folder of the real data sets; else where the tests look for them.
+            optional --data dir: PathBuf
             /// File to write the results to.
             optional --json file: PathBuf
         }
@@ -51,10 +55,10 @@ xflags::xflags! {
         cmd eval {
             /// icu, los, mortality24, hospital, hhs, nhs, or all.
             required name: String
-            /// Folder of the data sets.
-            required --data dir: PathBuf
+            /// Folder of the data sets, or of the one that the task needs.
+            optional --data dir: PathBuf
             /// File to write the results to.
-            required --json file: PathBuf
+            optional --json file: PathBuf
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod eval;
 mod exit;
 mod flags;
 mod json;
@@ -49,8 +50,14 @@ fn run(flags: Xtask) -> Result<()> {
             print!("{}", setup::exports(&root())?);
             Ok(())
         }
-        XtaskCmd::Bench(it) => bench::run(&bench::Options { area: it.peers, case: it.case, json: it.json }),
-        XtaskCmd::Eval(it) => Err(absent("evaluation task", &it.name)),
+        XtaskCmd::Bench(it) => bench::run(&bench::Options {
+            area: it.peers,
+            case: it.case,
+            rounds: it.rounds,
+            data: it.data,
+            json: it.json,
+        }),
+        XtaskCmd::Eval(it) => eval::run(&it.name, it.data, it.json),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every task of the program runs on a small input and gives the number that the input has.
 
-use std::{fs, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
 use tsc_testing::npy;
 
@@ -12,19 +12,19 @@ fn run(arguments: &[(&str, String)]) -> String {
     String::from_utf8(output.stdout).expect("the program prints text")
 }
 
-fn input(dir: &Path, n: usize, d: usize) {
-    let (data, truth) =
-        (dir.join("x.npy").display().to_string(), dir.join("truth.npy").display().to_string());
-    let sizes = [("n", n.to_string()), ("d", d.to_string())];
-    run(&[[("task", "mixture".into()), ("peer", String::new())], sizes, [("data", data), ("truth", truth)]]
-        .concat());
+fn input(dir: &Path, kind: &str, n: usize, d: usize) {
+    run(&[
+        ("task", kind.to_owned()),
+        ("peer", String::new()),
+        ("dir", dir.display().to_string()),
+        ("n", n.to_string()),
+        ("d", d.to_string()),
+    ]);
 }
 
 fn task(dir: &Path, task: &str, more: &[(&str, usize)]) -> String {
-    let mut arguments = vec![("task", task.to_owned()), ("peer", "ours".to_owned())];
-    for (key, file) in [("data", "x.npy"), ("truth", "truth.npy"), ("ours", "ours.npy")] {
-        arguments.push((key, dir.join(file).display().to_string()));
-    }
+    let dir = dir.display().to_string();
+    let mut arguments = vec![("task", task.to_owned()), ("peer", "ours".to_owned()), ("dir", dir)];
     arguments.push(("min_cluster_size", "10".into()));
     arguments.push(("min_samples", "5".into()));
     arguments.extend(more.iter().map(|(key, value)| (*key, value.to_string())));
@@ -74,8 +74,8 @@ fn assert_close(got: f64, expected: f64) {
 #[test]
 fn fits_report_the_weight_of_the_tree_and_write_their_labels() {
     let dir = tempfile::tempdir().unwrap();
-    input(dir.path(), 300, 3);
-    let data = npy::read(dir.path().join("x.npy"));
+    input(dir.path(), "mixture", 300, 3);
+    let data = npy::read(dir.path().join("rows.npy"));
     let rows: Vec<&[f64]> = data.features().rows().collect();
     let expected = tree_weight(&rows, 5);
 
@@ -87,14 +87,7 @@ fn fits_report_the_weight_of_the_tree_and_write_their_labels() {
     assert_eq!(labels.shape, [300]);
     assert!(labels.i32().contains(&1), "two clusters at least");
 
-    let square = dir.path().join("square.npy");
-    run(&[
-        ("task", "distances".into()),
-        ("peer", String::new()),
-        ("data", dir.path().join("x.npy").display().to_string()),
-        ("out", square.display().to_string()),
-    ]);
-    fs::rename(square, dir.path().join("x.npy")).unwrap();
+    input(dir.path(), "distances", 300, 3);
     let line = task(dir.path(), "precomputed", &[]);
     assert_close(number(&line, "check"), expected);
     assert_eq!(npy::read(dir.path().join("ours.npy")), labels);
@@ -103,8 +96,8 @@ fn fits_report_the_weight_of_the_tree_and_write_their_labels() {
 #[test]
 fn neighbours_report_the_sum_of_their_distances() {
     let dir = tempfile::tempdir().unwrap();
-    input(dir.path(), 200, 8);
-    let data = npy::read(dir.path().join("x.npy"));
+    input(dir.path(), "mixture", 200, 8);
+    let data = npy::read(dir.path().join("rows.npy"));
     let rows: Vec<&[f64]> = data.features().rows().collect();
     let nearest = |query: &&[f64]| {
         let mut to: Vec<f64> = rows[..150].iter().map(|row| distance(query, row)).collect();
@@ -120,7 +113,7 @@ fn neighbours_report_the_sum_of_their_distances() {
 #[test]
 fn a_batch_counts_once_however_often_it_is_asked() {
     let dir = tempfile::tempdir().unwrap();
-    input(dir.path(), 400, 3);
+    input(dir.path(), "mixture", 400, 3);
     let mut labels = Vec::new();
     for batch in [1, 30, 100] {
         let line = task(dir.path(), "predict", &[("train", 300), ("batch", batch)]);
@@ -134,7 +127,7 @@ fn a_batch_counts_once_however_often_it_is_asked() {
 #[test]
 fn scores_and_the_fallback_report_what_a_peer_can_compare() {
     let dir = tempfile::tempdir().unwrap();
-    input(dir.path(), 400, 3);
+    input(dir.path(), "mixture", 400, 3);
     for score in ["silhouette", "dbcv"] {
         let line = task(dir.path(), score, &[]);
         assert!(number(&line, "check").abs() <= 1.0, "{line}");
@@ -143,7 +136,7 @@ fn scores_and_the_fallback_report_what_a_peer_can_compare() {
     assert!(number(&line, "setup") > 0.0 && number(&line, "seconds") > 0.0, "{line}");
 
     // With one neighbour the label is that of the nearest row that is not noise.
-    let (data, truth) = (npy::read(dir.path().join("x.npy")), npy::read(dir.path().join("truth.npy")));
+    let (data, truth) = (npy::read(dir.path().join("rows.npy")), npy::read(dir.path().join("truth.npy")));
     let rows: Vec<&[f64]> = data.features().rows().collect();
     let label = |query: &[f64]| {
         let known = (0..300).filter(|row| truth.i32()[*row] >= 0);

@@ -119,6 +119,44 @@ fn c42_components_of_iris_are_the_published_ones() {
     }
 }
 
+/// C-42, to 1e-8: scikit-learn 1.9.1, `StandardScaler` and `PCA(3, svd_solver="full")`, largest loading positive.
+#[test]
+fn c42_components_equal_scikit_learn() {
+    let x = [
+        9.025, -4.535, -0.558, 100.117, 4.072, -3.442, -1.075, 99.481, 3.234, -0.11, 1.11, 99.853, 4.398,
+        -3.809, -0.728, 99.644, 5.944, -2.998, 0.407, 100.18, 4.998, -1.442, 0.736, 99.96, 4.607, -2.551,
+        1.13, 100.288, 4.484, -2.119, -0.143, 99.711, 6.832, -1.978, 0.22, 100.308, -0.823, -3.393, -0.173,
+        99.025, 5.445, -2.161, -0.012, 99.616, 5.127, -3.04, 0.687, 100.508,
+    ];
+    let params = ViewParams { clip: 100.0, reduce: Reduce::Components(3) };
+    let x = Features::new(&x, 4).unwrap();
+    let view = ClusterView::fit(x, &[0, 1, 2, 3], &params).unwrap();
+    let p = view.projection().unwrap();
+    let components = [
+        0.313582683988,
+        0.424909501091,
+        0.604429496925,
+        0.596475313347,
+        0.663103750598,
+        -0.5431947436,
+        -0.342080531081,
+        0.384985450016,
+        0.509331188221,
+        0.67569881349,
+        -0.433890800729,
+        -0.309437598228,
+    ];
+    assert_close(p.components(), &components, Tolerance::Absolute(1e-8));
+    let variances = [2.16632377147, 1.72744914115, 0.406985422217];
+    assert_close(p.explained_variance(), &variances, Tolerance::Absolute(1e-8));
+    let mut out = Vec::new();
+    let z = view.apply_into(x, &mut out).unwrap();
+    let (first, last) = z.as_slice().split_at(33);
+    let projected =
+        [-0.393895882172, 2.75382344227, 0.102476533535, 1.30185971562, 0.614231619723, -0.992169439717];
+    assert_close(&[&first[..3], last].concat(), &projected, Tolerance::Absolute(1e-8));
+}
+
 #[test]
 fn c42_two_correlated_features_project_onto_the_diagonal() {
     let x: Vec<f64> = (0..10).flat_map(|i| [f64::from(i), 2.0 * f64::from(i) + 7.0]).collect();

@@ -33,10 +33,6 @@ pub(crate) enum ModelsError {
     #[error("{0}")]
     #[cfg_attr(not(feature = "linear"), expect(dead_code, reason = "only the linear backend raises it"))]
     Linear(String),
-    #[cfg_attr(
-        not(any(feature = "lightgbm", feature = "linear")),
-        expect(dead_code, reason = "only a backend that fits raises it")
-    )]
     #[error("the {what} backend cannot fit {lacking}")]
     Lacks { what: &'static str, lacking: &'static str },
     #[error("models cannot be put together: {0}")]

@@ -43,7 +43,8 @@ impl IntervalParams {
         let mut found = Vec::new();
         let inside = |level: &f64| *level > 0.0 && *level < 1.0;
         if !self.levels.iter().all(inside) || !self.levels.is_sorted_by(|a, b| a < b) {
-            let message = format!("is {:?}, must be rising coverages in (0, 1), such as [0.8, 0.95]", self.levels);
+            let message =
+                format!("is {:?}, must be rising coverages in (0, 1), such as [0.8, 0.95]", self.levels);
             found.push(Violation::new("levels", message));
         }
         if self.min_calibration_rows == 0 {
@@ -56,9 +57,11 @@ impl IntervalParams {
     pub(crate) fn quantiles(&self) -> Vec<f64> {
         match self.method {
             IntervalMethod::Residual => Vec::new(),
-            IntervalMethod::Cqr => {
-                self.levels.iter().flat_map(|level| [(1.0 - level) / 2.0, f64::midpoint(1.0, *level)]).collect()
-            }
+            IntervalMethod::Cqr => self
+                .levels
+                .iter()
+                .flat_map(|level| [(1.0 - level) / 2.0, f64::midpoint(1.0, *level)])
+                .collect(),
         }
     }
 }
@@ -153,7 +156,9 @@ impl Coverage {
         let n = rows.len() as f64;
         let inside: Vec<(GroupId, f64)> = rows
             .iter()
-            .map(|&(truth, lower, upper, group)| (group, f64::from(u8::from((lower..=upper).contains(&truth)))))
+            .map(|&(truth, lower, upper, group)| {
+                (group, f64::from(u8::from((lower..=upper).contains(&truth))))
+            })
             .collect();
         Some(Self {
             level,

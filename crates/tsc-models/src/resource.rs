@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tsc_core::{
-    ArtifactSink, ArtifactSource, Error, Features, FitWarning, FittedRegressor, Intervals, Label, PredictionSource, Prefixed,
-    RegressionScores, Regressor, ResourceColumn, ResourceKind, ResourceTargets, Result, Stage, Unit, Watch,
-    damaged,
+    ArtifactSink, ArtifactSource, Error, Features, FitWarning, FittedRegressor, Intervals, Label,
+    PredictionSource, Prefixed, RegressionScores, Regressor, ResourceColumn, ResourceKind, ResourceTargets,
+    Result, Stage, Unit, Watch, damaged,
 };
 
 use crate::error::ModelsError;

@@ -181,7 +181,8 @@ pub(crate) fn resampled_share(rows: &[(GroupId, f64)]) -> Option<[f64; 2]> {
 /// Percentile interval over draws of whole groups; ranks 25 and 976 of 1,000.
 fn resampled(groups: &[Sums], statistic: impl Fn(Sums) -> f64) -> [f64; 2] {
     let mut state = SEED;
-    let draw = |_| statistic(Sums::total((0..groups.len()).map(|_| &groups[below(&mut state, groups.len())])));
+    let draw =
+        |_| statistic(Sums::total((0..groups.len()).map(|_| &groups[below(&mut state, groups.len())])));
     let mut values: Vec<f64> = (0..RESAMPLES).map(draw).collect();
     values.sort_unstable_by(f64::total_cmp);
     let tail = RESAMPLES / 40;
@@ -259,9 +260,15 @@ pub enum Verdict {
 }
 
 impl ValueReport {
-    pub(crate) fn of(measure: Measure, rivals: Vec<Rival>, segments: Vec<SegmentValue>, coverage: Vec<Coverage>) -> Option<Self> {
+    pub(crate) fn of(
+        measure: Measure,
+        rivals: Vec<Rival>,
+        segments: Vec<SegmentValue>,
+        coverage: Vec<Coverage>,
+    ) -> Option<Self> {
         let global = rivals.iter().find(|rival| rival.name == GLOBAL)?.paired;
-        let beaten = rivals.iter().find(|rival| rival.name == PERMUTED).is_none_or(|p| p.paired.difference < 0.0);
+        let beaten =
+            rivals.iter().find(|rival| rival.name == PERMUTED).is_none_or(|p| p.paired.difference < 0.0);
         let verdict = if segments.iter().all(|segment| segment.weight == 0.0) {
             Verdict::Unused
         } else if global.is_worse() {
@@ -372,14 +379,22 @@ mod tests {
         let together = Paired::of(Measure::Mae, &truth, &first, &[0.5; 40], &halves).unwrap();
         assert_eq!(together.interval, Some([-0.5, 0.5]));
         assert!(alone.interval.unwrap()[1] < 0.25);
-        assert_eq!(Paired::of(Measure::Mae, &truth, &first, &[0.5; 40], &[GroupId(1); 40]).unwrap().interval, None);
+        assert_eq!(
+            Paired::of(Measure::Mae, &truth, &first, &[0.5; 40], &[GroupId(1); 40]).unwrap().interval,
+            None
+        );
     }
 
     #[test]
     fn a_row_without_a_value_is_left_out_of_both() {
         let nan = f64::NAN;
-        let paired =
-            Paired::of(Measure::Rmse, &[1.0, 2.0, nan, 4.0], &[1.0, nan, 3.0, 2.0], &[2.0, 2.0, 3.0, 4.0], &groups(4));
+        let paired = Paired::of(
+            Measure::Rmse,
+            &[1.0, 2.0, nan, 4.0],
+            &[1.0, nan, 3.0, 2.0],
+            &[2.0, 2.0, 3.0, 4.0],
+            &groups(4),
+        );
         let paired = paired.unwrap();
         assert_eq!((paired.rows, paired.first, paired.second), (2, 2.0_f64.sqrt(), 0.5_f64.sqrt()));
         assert_eq!(Paired::of(Measure::Rmse, &[nan], &[1.0], &[1.0], &groups(1)), None);

@@ -9,7 +9,7 @@ use tsc_models::{FittedResources, PerCluster, SegmentedRows, fit_resources};
 use tsc_monitor::Reference;
 
 use crate::clock::Stopwatch;
-use crate::config::{ConfigWarning, PipelineConfig, Refit};
+use crate::config::{ConfigWarning, PipelineConfig};
 use crate::reports::{ClusteringReport, FallbackReport, Skipped, Timings, TrainingReport};
 use crate::segments::{Seen, SegmentStability, Segmenter, largest_share, segment_warnings};
 use crate::served::{FitFacts, Models, cluster_columns, fill_noise, model_columns};
@@ -178,7 +178,7 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     Ok(Fit { models, report, split })
 }
 
-/// Fits target and resources once more with the held-out rows, where the configuration asks for it.
+/// Fits target and resources once more with the held-out rows, unless the configuration says no.
 ///
 /// Called after everything that is reported, or decides on a challenger, was measured.
 pub(crate) fn refit<C: Clusterer, R: Regressor, N: NoiseFallback>(
@@ -187,11 +187,7 @@ pub(crate) fn refit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     batch: &Batch<'_>,
     fit: Fit<C, R, N>,
 ) -> Result<Fit<C, R, N>> {
-    let asked = match config.training.refit {
-        Refit::Auto => fit.split.by_time,
-        Refit::Always => true,
-        Refit::Never => false,
-    };
+    let asked = config.training.refit;
     let (true, Some(x), Some(targets)) = (asked, batch.features(), batch.targets()) else { return Ok(fit) };
     let Fit { mut models, mut report, split } = fit;
     let watch = Stopwatch::start();
@@ -219,7 +215,7 @@ fn spec(config: &PipelineConfig, n: usize) -> FoldSpec {
     FoldSpec {
         split: config.training.split,
         holdout: config.training.validation_fraction,
-        folds: config.training.folds.unwrap_or(if n <= 5000 { 5 } else { 1 }),
+        folds: config.training.folds_for(n),
         gap: config.training.gap,
         seed: config.random_state,
     }

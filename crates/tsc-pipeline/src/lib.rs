@@ -21,7 +21,7 @@ mod tracking;
 pub use bundle::BundleSource;
 pub use config::{
     Backend, ConfigErrors, ConfigWarning, DataParams, DegradationParams, ModelParams, OnInvalid,
-    PipelineConfig, Preset, Refit, ReportOn, ReportParams, ResourceSource, TrackingParams, TrainingParams,
+    PipelineConfig, Preset, ReportOn, ReportParams, ResourceSource, TrackingParams, TrainingParams,
 };
 pub use fitted::FittedPipeline;
 pub use pipeline::{Pipeline, PipelineBuilder, regressor};

@@ -2,26 +2,28 @@
 
 use crate::calendar::{DAY_MS, iso_week, week_of_year, weekday, year_and_month};
 use crate::columns::{Clock, ColumnSource, Content};
+use crate::featurizer::Anchors;
 use crate::grid::{Grid, bin_into, carry};
 use crate::inputs::Inputs;
+use crate::landmarks::{Landmarks, window};
 use crate::panel::PanelStat;
 use crate::params::SeriesParams;
 use crate::recent::Recent;
 use crate::rows::{MOST, Row};
 use crate::scale::TargetForm;
 use crate::shape::{ShapeScratch, Shapes, shapes};
-use crate::stats::{MS_PER_HOUR, Summary, between};
+use crate::stats::{MS_PER_HOUR, Summary};
 use crate::table::PatientIx;
 use crate::time_kind::TimeKind;
 use crate::variables::Absent;
 
 /// Writes the columns of each row; `out` holds `rows.len()` times `columns.len()` cells.
 ///
-/// A row's cells depend on values before its time alone. `floors` has the smallest scale of each variable.
+/// A row's cells depend on values before its time alone.
 pub(crate) fn fill(
     inputs: &Inputs<'_>,
     columns: &[ColumnSource],
-    floors: &[f64],
+    anchors: &Anchors,
     (patient, rows): (PatientIx, &[Row]),
     out: &mut [f64],
 ) {
@@ -40,7 +42,13 @@ pub(crate) fn fill(
             continue;
         };
         if of_variable.iter().any(|column| matches!(column.content, Content::Panel(_))) {
-            panel_columns(inputs, (of_variable, start), floors[variable], (patient, rows), (out, width));
+            panel_columns(
+                inputs,
+                (of_variable, start),
+                anchors.floors[variable],
+                (patient, rows),
+                (out, width),
+            );
         }
         let series = inputs.series(patient, variable);
         let fixed = inputs.fixed(patient, variable);
@@ -56,7 +64,7 @@ pub(crate) fn fill(
                 }
                 continue;
             }
-            let mut seen = Seen::new(inputs, variable, series, row.at, &mut scratch);
+            let mut seen = Seen::new(inputs, (variable, &anchors.landmarks), series, row.at, &mut scratch);
             for (column, cell) in of_variable.iter().zip(&mut out[cells + start..cells + end]) {
                 match column.content {
                     Content::Panel(_) => (),
@@ -135,6 +143,7 @@ struct Binned {
 struct Seen<'a> {
     inputs: &'a Inputs<'a>,
     variable: usize,
+    landmarks: &'a [Landmarks],
     /// All values, later ones too.
     series: (&'a [i64], &'a [f64]),
     /// Values of the window.
@@ -150,18 +159,17 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn new(
         inputs: &'a Inputs<'a>,
-        variable: usize,
+        (variable, landmarks): (usize, &'a [Landmarks]),
         series: (&'a [i64], &'a [f64]),
         at: i64,
         scratch: &'a mut Scratch,
     ) -> Self {
-        // Checked settings fit i64.
-        let from = inputs.params.window.map_or(i64::MIN, |window| at.saturating_sub(window.0 as i64));
         Self {
             inputs,
             variable,
+            landmarks,
             series,
-            window: between(series, from, at),
+            window: window(inputs, series, at),
             at,
             summary: None,
             shapes: None,
@@ -196,6 +204,12 @@ impl<'a> Seen<'a> {
                 let shapes =
                     self.shapes.get_or_insert_with(|| shapes(self.window.1, &mut self.scratch.shape));
                 shapes[stat as usize]
+            }
+            Content::Distance(distance, at) => {
+                let own =
+                    self.landmarks.iter().find(|l| l.variable == self.variable && l.distance == distance);
+                let landmark = own.and_then(|own| own.series.get(at));
+                landmark.map_or(f64::NAN, |landmark| distance.between(self.window.1, landmark))
             }
             Content::Filled => self.binned().filled,
             Content::Trend(stat) => stat.of(&self.binned().values, params.season.unwrap_or(1)),

@@ -88,6 +88,7 @@ impl SeriesParams {
             ("season", &self.season.into_iter().collect(), 2),
             ("horizon", &self.horizon, 1),
             ("scale.window", &vec![self.scale.window], 1),
+            ("landmarks", &vec![self.landmarks], 1),
         ];
         for (path, counts, least) in counts {
             if let Some(count) = counts.iter().find(|count| !(least..=MAX_STEPS).contains(count)) {

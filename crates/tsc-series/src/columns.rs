@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use tsc_core::{Column, ColumnUse, Unit};
 
+use crate::distance::SeriesDistance;
 use crate::glob;
 use crate::grid::Grid;
 use crate::inputs::Inputs;
+use crate::landmarks::Landmarks;
 use crate::panel::PanelStat;
 use crate::params::{FeatureSet, Rows, SeriesParams};
 use crate::recent::Recent;
@@ -30,6 +32,8 @@ pub(crate) enum Content {
     Filled,
     Trend(Trend),
     Shape(Shape),
+    /// To the landmark of this place.
+    Distance(SeriesDistance, usize),
     Panel(PanelStat),
     Clock(Clock),
 }
@@ -95,6 +99,7 @@ impl ColumnSource {
             Content::Filled => of("filled"),
             Content::Trend(stat) => of(stat.name()),
             Content::Shape(stat) => of(stat.name()),
+            Content::Distance(distance, at) => of(&format!("{}{}", distance.name(), at + 1)),
             Content::Panel(stat) => of(&stat.name()),
             Content::Clock(clock) => clock.name().into(),
         }
@@ -106,6 +111,8 @@ impl ColumnSource {
         match self.content {
             Content::Stat(stat) => stat.unit(own.as_ref()),
             Content::Static | Content::Robust(_) | Content::Recent(_) => own,
+            #[cfg(feature = "dtw")]
+            Content::Distance(SeriesDistance::Dtw, _) => own,
             Content::Trend(Trend::Slope) => per(&params.grid.to_string()),
             Content::Panel(PanelStat::SeasonIndex) => None,
             Content::Panel(stat) if stat.is_scaled() && params.scale.form != TargetForm::Level => None,
@@ -135,7 +142,7 @@ fn chosen(globs: &[String], name: &str) -> bool {
 }
 
 /// All columns that the families ask for and `feature_columns` chooses, by variable.
-pub(crate) fn candidates(inputs: &Inputs<'_>) -> Vec<ColumnSource> {
+pub(crate) fn candidates(inputs: &Inputs<'_>, landmarks: &[Landmarks]) -> Vec<ColumnSource> {
     let params = inputs.params;
     let mut columns: Vec<ColumnSource> = clocks(inputs)
         .into_iter()
@@ -148,6 +155,9 @@ pub(crate) fn candidates(inputs: &Inputs<'_>) -> Vec<ColumnSource> {
         }
         if spec.role.is_dynamic() {
             dynamic_contents(params, spec, &mut contents);
+            for own in landmarks.iter().filter(|own| own.variable == variable) {
+                contents.extend((0..own.series.len()).map(|at| Content::Distance(own.distance, at)));
+            }
         }
         columns
             .extend(contents.into_iter().map(|content| ColumnSource { variable: Some(variable), content }));
@@ -188,6 +198,10 @@ fn dynamic_contents(params: &SeriesParams, spec: &VariableSpec, add: &mut Vec<Co
             }
             FeatureSet::Shape => add.extend(Shape::ALL.map(Content::Shape)),
             FeatureSet::Panel => add.extend(panel_stats(params).into_iter().map(Content::Panel)),
+            // Depend on what was chosen for the variable.
+            FeatureSet::Sbd => (),
+            #[cfg(feature = "dtw")]
+            FeatureSet::Dtw => (),
             FeatureSet::Clock => (),
         }
     }

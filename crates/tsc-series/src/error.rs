@@ -75,6 +75,8 @@ pub(crate) enum SeriesError {
     Times { reason: String },
     #[error("none of the {patients} patients is observed long enough for a row: {rows}")]
     NoRow { patients: usize, rows: String },
+    #[error("{feature} needs more than running summaries")]
+    NotRunning { feature: String },
     #[error("no feature varies over the {patients} training patients")]
     NoFeature { patients: usize },
     #[error("cluster_columns [{globs}] match none of the {features} features")]
@@ -139,6 +141,11 @@ impl SeriesError {
             Self::NoRow { .. } => {
                 (InvalidData, "TSC-DAT-141", "lower `from` of `series.rows`, or pass longer series")
             }
+            Self::NotRunning { .. } => (
+                InvalidConfig,
+                "TSC-DAT-142",
+                "leave its family out of `features`, or transform the whole table instead",
+            ),
             Self::NoFeature { .. } => {
                 (InvalidData, "TSC-DAT-115", "fit on patients with differing measurements")
             }

@@ -7,6 +7,7 @@ use crate::cells;
 use crate::columns::{ColumnSource, Content, candidates};
 use crate::error::SeriesError;
 use crate::inputs::Inputs;
+use crate::landmarks::{self, Landmarks};
 use crate::matrix::FeatureMatrix;
 use crate::params::{Rows, SeriesParams, TargetSpec};
 use crate::quality::{DropReason, DroppedColumn, Imputed, median};
@@ -50,9 +51,10 @@ impl Featurizer {
         let inputs = Inputs::new(&self.params, variables, table)?;
         let rows = rows::rows(&inputs)?;
         let n_rows = some_rows(&inputs, &rows)?;
-        let floors = floors(&inputs, &rows);
-        let columns = candidates(&inputs);
-        let matrix = matrix(&inputs, &columns, &floors, &rows);
+        let anchors =
+            Anchors { floors: floors(&inputs, &rows), landmarks: landmarks::choose(&inputs, &rows) };
+        let columns = candidates(&inputs, &anchors.landmarks);
+        let matrix = matrix(&inputs, &columns, &anchors, &rows);
 
         let mut fitted = Vec::new();
         let mut dropped = Vec::new();
@@ -73,7 +75,7 @@ impl Featurizer {
             variables: variables.clone(),
             columns: fitted,
             dropped,
-            floors,
+            anchors,
             n_training_patients: table.n_patients(),
         };
         FittedFeaturizer::new(stored)
@@ -166,7 +168,7 @@ fn floors(inputs: &Inputs<'_>, rows: &[Vec<Row>]) -> Vec<f64> {
 }
 
 /// Cells of all rows, row-major, NaN where missing. Patients in parallel, each into its own part.
-fn matrix(inputs: &Inputs<'_>, columns: &[ColumnSource], floors: &[f64], rows: &[Vec<Row>]) -> Vec<f64> {
+fn matrix(inputs: &Inputs<'_>, columns: &[ColumnSource], anchors: &Anchors, rows: &[Vec<Row>]) -> Vec<f64> {
     let n_rows: usize = rows.iter().map(Vec::len).sum();
     let mut values = vec![f64::NAN; n_rows * columns.len()];
     let mut rest = values.as_mut_slice();
@@ -177,7 +179,7 @@ fn matrix(inputs: &Inputs<'_>, columns: &[ColumnSource], floors: &[f64], rows: &
         parts.push((PatientIx(patient), rows.as_slice(), part));
     }
     parts.into_par_iter().for_each(|(patient, rows, part)| {
-        cells::fill(inputs, columns, floors, (patient, rows), part);
+        cells::fill(inputs, columns, anchors, (patient, rows), part);
     });
     values
 }
@@ -189,6 +191,14 @@ pub(crate) struct FittedColumn {
     pub(crate) fill: f64,
 }
 
+/// What rows are measured against.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Anchors {
+    /// Smallest scale of each variable.
+    pub(crate) floors: Vec<f64>,
+    pub(crate) landmarks: Vec<Landmarks>,
+}
+
 /// Everything that is learnt, as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Stored {
@@ -196,8 +206,7 @@ pub(crate) struct Stored {
     pub(crate) variables: VariableTable,
     pub(crate) columns: Vec<FittedColumn>,
     pub(crate) dropped: Vec<DroppedColumn>,
-    /// Smallest scale of each variable.
-    pub(crate) floors: Vec<f64>,
+    pub(crate) anchors: Anchors,
     pub(crate) n_training_patients: usize,
 }
 
@@ -234,15 +243,15 @@ impl FittedFeaturizer {
     /// `InvalidData` if the table is empty, gives no row, holds a variable in another unit, or times of another
     /// kind than the rows need.
     pub fn transform(&self, table: &SeriesTable) -> Result<FeatureMatrix> {
-        let Stored { params, variables, columns, dropped, floors, .. } = &self.stored;
+        let Stored { params, variables, columns, dropped, anchors, .. } = &self.stored;
         let inputs = Inputs::new(params, variables, table)?;
         let rows = rows::rows(&inputs)?;
         let n_rows = some_rows(&inputs, &rows)?;
         let sources: Vec<ColumnSource> = columns.iter().map(|column| column.source).collect();
-        let mut values = matrix(&inputs, &sources, floors, &rows);
+        let mut values = matrix(&inputs, &sources, anchors, &rows);
         let imputed = self.impute(&mut values);
 
-        let outlook = targets::outlook(&inputs, floors, &rows);
+        let outlook = targets::outlook(&inputs, &anchors.floors, &rows);
         let mut quality = table.quality().clone();
         quality.imputed = imputed;
         quality.dropped_columns.clone_from(dropped);

@@ -9,7 +9,7 @@ use crate::panel::PanelSeries;
 use crate::params::{HOUR, Rows, SeriesParams};
 use crate::table::{PatientIx, SeriesTable, VariableIx};
 use crate::time_kind::TimeKind;
-use crate::variables::{Absent, VariableTable};
+use crate::variables::{Absent, VariableSpec, VariableTable};
 
 /// Settings, fitted variables, and where the table has each of them.
 #[derive(Debug)]
@@ -99,18 +99,8 @@ impl<'a> Inputs<'a> {
         self.variables.as_slice()[variable].aggregate.unwrap_or(Aggregate::Last)
     }
 
-    /// How long a value of the variable stays known.
-    ///
-    /// Where the variable does not say: three weeks on a weekly grid, nothing on a monthly one, else 6 h for
-    /// what is averaged (vital signs) and 24 h for the rest.
     pub(crate) fn fill_limit(&self, variable: usize) -> Millis {
-        let spec = &self.variables.as_slice()[variable];
-        spec.fill_limit.unwrap_or(match (self.params.grid, spec.aggregate) {
-            (Grid::Week, _) => self.params.grid.longest(3),
-            (Grid::Month, _) => Millis(0),
-            (_, Some(Aggregate::Mean)) => Millis(6 * HOUR),
-            _ => Millis(24 * HOUR),
-        })
+        fill_limit(self.params, &self.variables.as_slice()[variable])
     }
 
     /// [`Inputs::fill_limit`] in whole periods of the grid.
@@ -133,4 +123,17 @@ impl<'a> Inputs<'a> {
         }
         panel
     }
+}
+
+/// How long a value of a variable stays known.
+///
+/// Where the variable does not say: three weeks on a weekly grid, nothing on a monthly one, else 6 h for what is
+/// averaged (vital signs) and 24 h for the rest.
+pub(crate) fn fill_limit(params: &SeriesParams, spec: &VariableSpec) -> Millis {
+    spec.fill_limit.unwrap_or(match (params.grid, spec.aggregate) {
+        (Grid::Week, _) => params.grid.longest(3),
+        (Grid::Month, _) => Millis(0),
+        (_, Some(Aggregate::Mean)) => Millis(6 * HOUR),
+        _ => Millis(24 * HOUR),
+    })
 }

@@ -62,7 +62,8 @@ impl FeatureMatrix {
 
     /// Everything a fit or a scoring call takes: features, schema, targets, resources, ids, groups and times.
     ///
-    /// Times are left out where they count from admission: they are no order of stays.
+    /// The time of a row is when its target is known, so that a split by time trains on nothing that was not known
+    /// at the cut, whatever the step ahead. Times that count from admission are left out: they are no order of stays.
     ///
     /// # Panics
     ///
@@ -88,7 +89,7 @@ impl FeatureMatrix {
         };
         let references = self.references.iter().map(|r| tsc_core::Reference { name: r.name, values: r.in_form() });
         let batch = batch.with_references(references.collect()).expect(ONE_PER_ROW);
-        if self.is_calendar { batch.with_times(&self.times).expect(ONE_PER_ROW) } else { batch }
+        if self.is_calendar { batch.with_times(&self.known_at).expect(ONE_PER_ROW) } else { batch }
     }
 
     /// Names, units and use of the features.

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use tsc_core::Millis;
+use tsc_core::{Millis, Unit};
 
 use crate::aggregate::Aggregate;
 use crate::grid::Grid;
@@ -40,6 +40,11 @@ pub enum FeatureSet {
     Panel,
     /// `<variable>.mode5` and 17 more numbers about the shape of the raw values, from 20 values on.
     Shape,
+    /// `<variable>.sbd1` and more: shape-based distance to `landmarks` training series.
+    Sbd,
+    /// `<variable>.dtw1` and more: dynamic time warping distance to `landmarks` training series.
+    #[cfg(feature = "dtw")]
+    Dtw,
 }
 
 /// Which rows a patient gives.
@@ -116,8 +121,19 @@ pub enum TargetSpec {
 pub struct ResourceSpec {
     /// Name of the resource: letters, digits, `_` and `-`.
     pub name: String,
-    /// An outcome variable with a unit, or a dynamic one with panel rows.
+    /// An outcome variable, or a dynamic one with panel rows.
     pub outcome: String,
+    /// Unit, if the variable does not name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+}
+
+impl ResourceSpec {
+    /// A resource in the unit of its variable.
+    #[must_use]
+    pub fn new(name: impl Into<String>, outcome: impl Into<String>) -> Self {
+        Self { name: name.into(), outcome: outcome.into(), unit: None }
+    }
 }
 
 /// How series become features, targets and resources.
@@ -125,7 +141,7 @@ pub struct ResourceSpec {
 /// # Examples
 ///
 /// ```
-/// use tsc_core::Millis;
+/// use tsc_core::{Millis, Unit};
 /// use tsc_series::{Rows, SeriesParams, SeriesPreset};
 /// let mut params = SeriesParams::preset(SeriesPreset::Icu);
 /// assert!(params.check().is_empty());
@@ -178,6 +194,10 @@ pub struct SeriesParams {
     pub horizon: Vec<usize>,
     /// Panel: what a variable is divided by, and the form of the target; default neither.
     pub scale: ScaleParams,
+    /// Training series per variable to which `sbd` and `dtw` measure, chosen as far apart as can be; default 8.
+    ///
+    /// Their values are stored with the featurizer.
+    pub landmarks: usize,
 }
 
 /// A number of steps, or the list of them.
@@ -219,6 +239,7 @@ impl Default for SeriesParams {
             season: None,
             horizon: vec![1],
             scale: ScaleParams::default(),
+            landmarks: 8,
         }
     }
 }

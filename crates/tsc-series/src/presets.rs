@@ -1,12 +1,13 @@
 //! Ready-made settings.
 
 use serde::{Deserialize, Serialize};
-use tsc_core::Millis;
+use tsc_core::{Millis, Unit};
 
 use crate::aggregate::Aggregate;
 use crate::grid::Grid;
 use crate::panel::{Rolling, WindowStat};
 use crate::params::{FeatureSet, HOUR, ResourceSpec, Rows, SeriesParams, TargetSpec};
+use crate::scale::{ScaleParams, TargetForm};
 
 /// Ready-made settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +60,7 @@ impl SeriesParams {
             features: vec![FeatureSet::Stats, FeatureSet::Missingness, FeatureSet::LogCounts],
             cluster_columns: SUPPORT.map(String::from).to_vec(),
             target: Some(target),
-            resources: vec![ResourceSpec { name: "length_of_stay".into(), outcome: "Length_of_stay".into() }],
+            resources: vec![ResourceSpec::new("length_of_stay", "Length_of_stay")],
             ..Self::default()
         }
     }
@@ -68,7 +69,7 @@ impl SeriesParams {
     ///
     /// For tables with the names of YAIB: the last value and the number of values of each variable, mean, deviation
     /// and change of six vital signs over 6 h, the hour, and age, sex, height and weight. The remaining hours are
-    /// the outcome series `los_remaining`, in hours.
+    /// the outcome series `label`, in hours.
     #[must_use]
     pub fn icu_hourly() -> Self {
         let hour = Millis(HOUR);
@@ -81,7 +82,10 @@ impl SeriesParams {
             features: vec![FeatureSet::Stats, FeatureSet::Carried, FeatureSet::Recent, FeatureSet::Clock],
             feature_columns: others.into_iter().chain(vitals).collect(),
             target: Some(target),
-            resources: vec![ResourceSpec { name: "remaining_stay".into(), outcome: "los_remaining".into() }],
+            resources: vec![ResourceSpec {
+                unit: Some(Unit::Hours),
+                ..ResourceSpec::new("remaining_stay", "label")
+            }],
             ..Self::default()
         }
     }
@@ -89,7 +93,7 @@ impl SeriesParams {
     /// A row per series and month from the 15th on, for each of the next 12 months; `target` says of what.
     ///
     /// The last 15 months, their mean over 3 and deviation over 12, trends over a year and two, and what the month
-    /// to forecast was in earlier years.
+    /// to forecast was in earlier years; all over the mean of the last year, which is also the form of the target.
     #[must_use]
     pub fn monthly() -> Self {
         Self {
@@ -101,6 +105,7 @@ impl SeriesParams {
             trends: vec![12, 24],
             season: Some(12),
             horizon: (1..=12).collect(),
+            scale: ScaleParams { form: TargetForm::Ratio, ..ScaleParams::default() },
             ..Self::default()
         }
     }
@@ -108,7 +113,8 @@ impl SeriesParams {
     /// A row per series and ISO week from the 8th on, for the next week; `target` says of what.
     ///
     /// Weeks 1, 2, 3, 4 and 8 back, mean and deviation over 4 and 12, and what the week to forecast was in earlier
-    /// years. A value is carried over up to three weeks without one.
+    /// years, over the mean of the last 12 weeks; the target is the change over that mean. A value is carried over
+    /// up to three weeks without one.
     #[must_use]
     pub fn weekly() -> Self {
         let windows =
@@ -121,6 +127,7 @@ impl SeriesParams {
             rolling: windows.concat(),
             season: Some(52),
             horizon: vec![1],
+            scale: ScaleParams { form: TargetForm::ScaledDifference, ..ScaleParams::default() },
             ..Self::default()
         }
     }

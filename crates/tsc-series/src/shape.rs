@@ -433,7 +433,7 @@ impl Outliers {
 
     /// Unlinks a position of `left`; the lower median of the rest.
     fn remove(&mut self, position: usize, median: usize, left: usize) -> usize {
-        let median = if left % 2 == 0 {
+        let median = if left.is_multiple_of(2) {
             // Of an even number the upper one, unless that or one behind it goes.
             if position <= median { self.next[median] } else { median }
         } else if position >= median {

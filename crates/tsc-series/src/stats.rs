@@ -158,6 +158,88 @@ impl Summary {
     }
 }
 
+/// A summary that takes one value after another (Welford 1962, also for the slope).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Running {
+    count: usize,
+    mean: f64,
+    square: f64,
+    mean_hours: f64,
+    time_square: f64,
+    cross: f64,
+    min: f64,
+    max: f64,
+    first: f64,
+    last: f64,
+    first_time: i64,
+    last_time: i64,
+}
+
+impl Running {
+    pub(crate) fn first(time: i64, value: f64) -> Self {
+        Self {
+            count: 1,
+            mean: value,
+            square: 0.0,
+            mean_hours: 0.0,
+            time_square: 0.0,
+            cross: 0.0,
+            min: value,
+            max: value,
+            first: value,
+            last: value,
+            first_time: time,
+            last_time: time,
+        }
+    }
+
+    /// With a value after all others.
+    pub(crate) fn with(self, time: i64, value: f64) -> Self {
+        let count = self.count + 1;
+        let hours = (time as f64 - self.first_time as f64) / MS_PER_HOUR;
+        let (time_off, off) = (hours - self.mean_hours, value - self.mean);
+        let mean = self.mean + off / count as f64;
+        let mean_hours = self.mean_hours + time_off / count as f64;
+        Self {
+            count,
+            mean,
+            square: self.square + off * (value - mean),
+            mean_hours,
+            time_square: self.time_square + time_off * (hours - mean_hours),
+            cross: self.cross + time_off * (value - mean),
+            min: self.min.min(value),
+            max: self.max.max(value),
+            last: value,
+            last_time: time,
+            ..self
+        }
+    }
+
+    /// Time of the last value.
+    pub(crate) fn newest(&self) -> i64 {
+        self.last_time
+    }
+
+    /// The summary of the values so far, if there is one, at a row time.
+    pub(crate) fn summary(running: Option<&Self>, at: i64) -> Summary {
+        let Some(own) = running else { return Summary::of((&[], &[]), at) };
+        let several = |value: f64| if own.count < 2 { f64::NAN } else { value };
+        Summary {
+            count: own.count,
+            mean: own.mean,
+            std: several((own.square / (own.count as f64 - 1.0)).sqrt()),
+            min: own.min,
+            max: own.max,
+            first: own.first,
+            last: own.last,
+            // Times rise, so they differ.
+            slope: several(own.cross / own.time_square),
+            hours_since_last: (at as f64 - own.last_time as f64) / MS_PER_HOUR,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,10 +30,15 @@ pub(crate) fn check(params: &SeriesParams, variables: &VariableTable) -> Result<
         if !(is_panel && is_series) {
             find(variables, &resource.outcome, "outcome", "resources.outcome")?;
         }
-        if variables.get(&resource.outcome).is_some_and(|v| v.unit.is_none()) {
-            let reason = format!("{} is a resource, so it needs a unit", resource.outcome);
-            return Err(SeriesError::Variables { reason }.into());
-        }
+        let own = variables.get(&resource.outcome).and_then(|v| v.unit.as_ref());
+        let reason = match (own, &resource.unit) {
+            (None, None) => format!("{} is a resource, so it needs a unit", resource.outcome),
+            (Some(own), Some(given)) if own != given => {
+                format!("{} is in {own}, the resource in {given}", resource.outcome)
+            }
+            _ => continue,
+        };
+        return Err(SeriesError::Variables { reason }.into());
     }
     Ok(())
 }
@@ -187,7 +192,7 @@ pub(crate) fn resources(inputs: &Inputs<'_>, rows: &[Vec<Row>]) -> Result<Vec<Re
         };
         columns.push(ResourceValues {
             kind: ResourceKind::named(&spec.name)?,
-            unit: variable.unit.clone().unwrap_or(Unit::Count),
+            unit: variable.unit.as_ref().or(spec.unit.as_ref()).cloned().unwrap_or(Unit::Count),
             values,
         });
     }

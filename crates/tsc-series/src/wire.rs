@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use tsc_core::{ArtifactKind, ArtifactSink, ArtifactSource, Load, Result, Save, damaged};
 
 use crate::columns::ColumnSource;
-use crate::featurizer::{FittedColumn, FittedFeaturizer, Stored};
+use crate::featurizer::{Anchors, FittedColumn, FittedFeaturizer, Stored};
+use crate::landmarks::Landmarks;
 use crate::params::SeriesParams;
 use crate::quality::DroppedColumn;
 use crate::variables::VariableTable;
@@ -29,6 +30,8 @@ struct FeaturizerV1 {
     /// Empty where no variable is scaled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     floors: Vec<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    landmarks: Vec<Landmarks>,
     n_training_patients: usize,
 }
 
@@ -49,11 +52,12 @@ impl Save for FittedFeaturizer {
             variables: own.variables.clone(),
             columns: own.columns.iter().map(column).collect(),
             dropped: own.dropped.clone(),
-            floors: if own.floors.iter().all(|floor| *floor == 0.0) {
+            floors: if own.anchors.floors.iter().all(|floor| *floor == 0.0) {
                 Vec::new()
             } else {
-                own.floors.clone()
+                own.anchors.floors.clone()
             },
+            landmarks: own.anchors.landmarks.clone(),
             n_training_patients: own.n_training_patients,
         };
         let bytes = serde_json::to_vec_pretty(&stored).map_err(|error| damaged(FILE, error))?;
@@ -89,8 +93,9 @@ impl Load for FittedFeaturizer {
         if floors.len() != stored.variables.len() || floors.iter().any(|floor| !floor.is_finite()) {
             return Err(damaged(FILE, "floors are not one finite number per variable"));
         }
-        let FeaturizerV1 { params, variables, dropped, n_training_patients, .. } = stored;
-        Self::new(Stored { params, variables, columns, dropped, floors, n_training_patients })
+        let FeaturizerV1 { params, variables, dropped, landmarks, n_training_patients, .. } = stored;
+        let anchors = Anchors { floors, landmarks };
+        Self::new(Stored { params, variables, columns, dropped, anchors, n_training_patients })
             .map_err(|error| damaged(FILE, error))
     }
 }

@@ -200,12 +200,12 @@ fn names_that_the_table_lacks_are_refused_with_their_key() {
         "the table has no outcome variable \"HR\", which target.name names",
     );
     check(
-        |p| p.resources = vec![ResourceSpec { name: "cost".into(), outcome: "Cost".into() }],
+        |p| p.resources = vec![ResourceSpec::new("cost", "Cost")],
         "TSC-DAT-113",
         "the table has no outcome variable \"Cost\", which resources.outcome names",
     );
     check(
-        |p| p.resources = vec![ResourceSpec { name: "death".into(), outcome: "In-hospital_death".into() }],
+        |p| p.resources = vec![ResourceSpec::new("death", "In-hospital_death")],
         "TSC-DAT-111",
         "variable table: In-hospital_death is a resource, so it needs a unit",
     );

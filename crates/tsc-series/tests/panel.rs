@@ -55,6 +55,7 @@ fn short() -> SeriesParams {
         trends: Vec::new(),
         season: None,
         horizon: vec![1],
+        scale: ScaleParams::default(),
         ..SeriesParams::monthly()
     })
 }
@@ -282,7 +283,7 @@ fn a_series_may_be_a_resource_of_the_same_period() {
     for (at, (y, beds)) in [(10.0, 1.0), (11.0, 3.0), (13.0, 2.0)].into_iter().enumerate() {
         rows.extend([("H", month(at), "y", y), ("H", month(at), "icu", beds)]);
     }
-    let resources = vec![ResourceSpec { name: "icu_beds".into(), outcome: "icu".into() }];
+    let resources = vec![ResourceSpec::new("icu_beds", "icu")];
     let matrix =
         features(SeriesParams { resources, ..short() }, &table_of(vec![VariableSpec::new("y"), icu], &rows));
     let (kind, unit, values) = matrix.resources().next().unwrap();
@@ -448,7 +449,7 @@ proptest! {
     #[test]
     fn later_values_change_no_bit_of_earlier_rows(
         y in prop::collection::vec(1.0..200.0f64, 4..40),
-        gaps in prop::collection::vec(any::<bool>(), 40),
+        gaps in prop::collection::vec(any::<bool>(), 46),
         cut in 2usize..40,
         other in prop::collection::vec(1.0..1e6f64, 0..6),
     ) {

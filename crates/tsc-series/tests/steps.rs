@@ -21,11 +21,7 @@ fn table(rows: &[Cell<'_>]) -> SeriesTable {
         dynamic("map"),
         VariableSpec { absent: Absent::Zero, ..VariableSpec::new("vent") },
         VariableSpec { role: Role::Static, ..VariableSpec::new("age") },
-        VariableSpec {
-            role: Role::OutcomeSeries,
-            unit: Some(Unit::Hours),
-            ..VariableSpec::new("los_remaining")
-        },
+        VariableSpec { role: Role::OutcomeSeries, unit: Some(Unit::Hours), ..VariableSpec::new("label") },
     ];
     let mut builder = SeriesTable::builder(VariableTable::new(variables).unwrap());
     for (patient, time, variable, value) in rows {
@@ -56,7 +52,7 @@ fn stays() -> Vec<Cell<'static>> {
     let mut rows = vec![("B", 0, "hr", 70.0), ("B", HOUR / 2, "hr", 72.0), ("A", 0, "age", 60.0)];
     for (hour, hr) in [80.0, 84.0, 90.0, 100.0, 95.0].into_iter().enumerate() {
         rows.push(("A", hour as i64 * HOUR, "hr", hr));
-        rows.push(("A", hour as i64 * HOUR, "los_remaining", 10.0 - hour as f64));
+        rows.push(("A", hour as i64 * HOUR, "label", 10.0 - hour as f64));
     }
     rows.extend([("A", 0, "map", 70.0), ("A", HOUR, "vent", 1.0)]);
     rows
@@ -125,11 +121,8 @@ fn the_hourly_preset_has_119_features_on_48_variables() {
     names.extend((0..42).map(|at| format!("lab{at}")));
     let statics = ["age", "sex", "height", "weight"]
         .map(|name| VariableSpec { role: Role::Static, ..VariableSpec::new(name) });
-    let remaining = VariableSpec {
-        role: Role::OutcomeSeries,
-        unit: Some(Unit::Hours),
-        ..VariableSpec::new("los_remaining")
-    };
+    let remaining =
+        VariableSpec { role: Role::OutcomeSeries, unit: Some(Unit::Hours), ..VariableSpec::new("label") };
     let variables = names.iter().map(VariableSpec::new).chain(statics).chain([remaining]).collect();
     let mut builder = SeriesTable::builder(VariableTable::new(variables).unwrap());
     for (at, patient) in ["A", "B"].into_iter().enumerate() {

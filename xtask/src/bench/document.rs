@@ -56,7 +56,7 @@ pub(crate) fn table(outcomes: &[Outcome]) -> String {
             Some(it) if it.runs == 1 => digits(it.median),
             Some(it) => format!("{} ({}-{})", digits(it.median), digits(it.least), digits(it.largest)),
         };
-        let optional = |value: Option<f64>| value.map_or(String::new(), |it| it.to_string());
+        let optional = |value: Option<f64>| value.map_or(String::new(), digits);
         let runs = [row.ours, row.theirs].map(|it| it.map_or(0, |it| it.runs));
         let cells = [
             row.case.clone(),
@@ -160,7 +160,7 @@ mod tests {
         let columns: Vec<usize> = text.lines().map(|line| line.matches('|').count()).collect();
         assert_eq!(columns, [12; 4]);
         assert!(
-            text.contains("| 1.00 (0.500-2.00) | 2.00 (0.500-2.00) | s | 0.500 | 0.6 | 0.25 | floor |"),
+            text.contains("| 1.00 (0.500-2.00) | 2.00 (0.500-2.00) | s | 0.500 | 0.600 | 0.250 | floor |"),
             "{text}"
         );
     }

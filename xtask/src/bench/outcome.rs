@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    cases::{Case, Check, Figure, Kind, Row},
+    cases::{Case, Check, Kind, Row},
     measure::Measurement,
 };
 
@@ -13,7 +13,8 @@ pub(crate) struct Runs {
     pub(crate) measured: BTreeMap<&'static str, Vec<Measurement>>,
     /// Why a program gave no measurement.
     pub(crate) failed: BTreeMap<&'static str, String>,
-    /// Rounds that ran although the machine was busy.
+    pub(crate) rounds: usize,
+    /// Of these, how many ran although the machine was busy.
     pub(crate) busy_rounds: usize,
 }
 
@@ -92,28 +93,22 @@ pub(crate) struct Outcome {
 
 /// The rows of a case from its runs.
 pub(crate) fn outcomes(case: &Case, runs: &Runs) -> Vec<Outcome> {
-    let wrong = wrong(case, runs);
-    case.rows.iter().map(|row| outcome(case, row, runs, wrong.as_deref())).collect()
+    case.rows.iter().map(|row| outcome(case, row, runs)).collect()
 }
 
-fn outcome(case: &Case, row: &Row, runs: &Runs, wrong: Option<&str>) -> Outcome {
-    let (unit, figure): (_, fn(&Measurement) -> Option<f64>) = match row.figure {
-        Figure::Seconds => ("s", |it| it.seconds),
-        Figure::PeakMb => ("MB", |it| it.peak_mb),
-        Figure::RiseMb => ("MB", |it| it.rise_mb),
+fn outcome(case: &Case, row: &Row, runs: &Runs) -> Outcome {
+    let spread = |program, key: &str| {
+        Spread::of(runs.measured.get(program).into_iter().flatten().filter_map(|it| it.get(key)))
     };
-    let spread = |program, figure: fn(&Measurement) -> Option<f64>| {
-        Spread::of(runs.measured.get(program).into_iter().flatten().filter_map(figure))
-    };
-    let ours = spread(OURS, figure);
+    let ours = spread(OURS, row.figure.key);
     let theirs = match row.peer.kind {
-        Kind::OwnFit => spread(OURS, |it| it.setup),
-        Kind::OwnInput => spread(OURS, |it| it.input_mb),
-        Kind::Python | Kind::Rust => spread(row.peer.name, figure),
+        Kind::Own(key) => spread(OURS, key),
+        Kind::Limit(limit) => Spread::of([f64::from(limit)].into_iter()),
+        Kind::Python(_) | Kind::Rust => spread(row.peer.name, row.figure.key),
     };
 
     let mut notes = Vec::new();
-    let ratio = match (wrong, ours.zip(theirs)) {
+    let ratio = match (wrong(case, row, runs), ours.zip(theirs)) {
         (Some(wrong), _) => {
             notes.push(format!("void: {wrong}"));
             None
@@ -126,24 +121,17 @@ fn outcome(case: &Case, row: &Row, runs: &Runs, wrong: Option<&str>) -> Outcome 
         }
         (None, Some((ours, theirs))) => Some(ours.median / theirs.median),
     };
-    if !row.peer.mark.is_empty() {
-        notes.push(row.peer.mark.to_owned());
-    }
-    if row.figure == Figure::RiseMb {
-        notes.push("above the loaded input".into());
-    } else if row.figure == Figure::PeakMb {
-        notes.push("peak of the process".into());
-    }
+    notes.extend([row.peer.mark, row.figure.note].into_iter().filter(|it| !it.is_empty()).map(str::to_owned));
     notes.extend(compared(case, row, runs));
     if runs.busy_rounds > 0 {
-        notes.push(format!("{} of {} rounds on a busy machine", runs.busy_rounds, case.rounds));
+        notes.push(format!("{} of {} rounds on a busy machine", runs.busy_rounds, runs.rounds));
     }
     Outcome {
         case: case.label(row),
         peer: row.peer.name,
         ours,
         theirs,
-        unit,
+        unit: row.figure.unit,
         ratio,
         floor: row.floor,
         goal: row.goal,
@@ -153,51 +141,63 @@ fn outcome(case: &Case, row: &Row, runs: &Runs, wrong: Option<&str>) -> Outcome 
 }
 
 /// Why our result does not count, if it does not.
-fn wrong(case: &Case, runs: &Runs) -> Option<String> {
-    let Check::EqualTo(reference, tolerance) = case.check else { return None };
-    let (Some(ours), Some(theirs)) = (checks(runs, OURS), checks(runs, reference.name)) else {
-        let failed = runs.failed.get(OURS).or_else(|| runs.failed.get(reference.name));
+fn wrong(case: &Case, row: &Row, runs: &Runs) -> Option<String> {
+    let is_measured = matches!(row.peer.kind, Kind::Python(_) | Kind::Rust);
+    let (reference, tolerance) = match case.check {
+        Check::EqualTo(reference, tolerance) => (reference.name, tolerance),
+        Check::EqualToEach(tolerance) | Check::NoWorse(tolerance) if is_measured => {
+            (row.peer.name, tolerance)
+        }
+        _ => return None,
+    };
+    let (Some(ours), Some(theirs)) = (checks(runs, OURS), checks(runs, reference)) else {
+        let failed = runs.failed.get(OURS).or_else(|| runs.failed.get(reference));
         let why = failed.map_or(String::new(), |why| format!(": {why}"));
-        return Some(format!("nothing to compare with {}{why}", reference.name));
+        return Some(format!("nothing to compare with {reference}{why}"));
     };
     // Every run of both, for a result that changes between runs is wrong too.
     let pairs = ours.iter().flat_map(|ours| theirs.iter().map(move |theirs| difference(*ours, *theirs)));
-    let wrong = pairs.into_iter().find(|difference| *difference > tolerance)?;
-    Some(format!("the result differs from that of {} by {wrong:.1e} relative", reference.name))
+    let is_wrong = |difference: &f64| match case.check {
+        // Ours is larger where theirs lies below it.
+        Check::NoWorse(_) => *difference < -tolerance,
+        _ => difference.abs() > tolerance,
+    };
+    let wrong = pairs.into_iter().find(is_wrong)?;
+    Some(format!("the result of {reference} differs from ours by {wrong:+.1e} relative"))
 }
 
 fn checks(runs: &Runs, program: &str) -> Option<Vec<f64>> {
-    let checks = runs.measured.get(program)?.iter().map(|it| it.check);
+    let checks = runs.measured.get(program)?.iter().map(|it| it.get("check"));
     checks.collect::<Option<Vec<_>>>().filter(|it| !it.is_empty())
 }
 
-/// Relative to ours; infinite where that is not a number.
+/// Of theirs to ours, relative to ours; infinite where that is not a number.
 fn difference(ours: f64, theirs: f64) -> f64 {
-    let difference = (theirs - ours).abs() / ours.abs();
+    let difference = (theirs - ours) / ours.abs();
     match ours == theirs {
         true => 0.0,
-        false if difference.is_nan() => f64::INFINITY,
+        false if difference.is_nan() => f64::NEG_INFINITY,
         false => difference,
     }
 }
 
 /// How the peer's result compares with ours, and what its time leaves out.
 fn compared(case: &Case, row: &Row, runs: &Runs) -> Vec<String> {
-    let Some(theirs) = runs.measured.get(row.peer.name).filter(|_| row.figure == Figure::Seconds) else {
+    let Some(theirs) = runs.measured.get(row.peer.name).filter(|_| row.figure.key == "seconds") else {
         return Vec::new();
     };
     let mut notes = Vec::new();
-    let is_compared = matches!(case.check, Check::EqualTo(..));
+    let is_compared = matches!(case.check, Check::EqualTo(..) | Check::NoWorse(_));
     if let (true, Some(ours), Some(it)) = (is_compared, checks(runs, OURS), checks(runs, row.peer.name))
-        && difference(ours[0], it[0]) > 1e-12
+        && difference(ours[0], it[0]).abs() > 1e-12
     {
-        notes.push(format!("sum {:+.1e} relative to ours", (it[0] - ours[0]) / ours[0].abs()));
+        notes.push(format!("result {:+.1e} relative to ours", difference(ours[0], it[0])));
     }
-    let median = |figure: fn(&Measurement) -> Option<f64>| Spread::of(theirs.iter().filter_map(figure));
-    if let Some(ari) = median(|it| it.ari) {
+    let median = |key: &str| Spread::of(theirs.iter().filter_map(|it| it.get(key)));
+    if let Some(ari) = median("ari") {
         notes.push(format!("ARI {:.4} to ours", ari.median));
     }
-    if let Some(cold) = median(|it| it.cold) {
+    if let Some(cold) = median("cold") {
         notes.push(format!("first fit of a process {} s", digits(cold.median)));
     }
     notes
@@ -215,20 +215,19 @@ pub(crate) fn digits(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cases::clustering;
+    use super::super::cases::{Peer, area};
     use super::*;
 
     fn case(title: &str) -> Case {
-        clustering().into_iter().find(|case| case.title == title).unwrap()
+        area("clustering").unwrap().cases.into_iter().find(|case| case.title == title).unwrap()
+    }
+
+    fn measured(figures: &[(&str, f64)]) -> Measurement {
+        Measurement(figures.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect())
     }
 
     fn seconds(values: &[f64], check: f64) -> Vec<Measurement> {
-        let one = |&seconds: &f64| Measurement {
-            seconds: Some(seconds),
-            check: Some(check),
-            ..Measurement::default()
-        };
-        values.iter().map(one).collect()
+        values.iter().map(|&seconds| measured(&[("seconds", seconds), ("check", check)])).collect()
     }
 
     fn runs(ours: Vec<Measurement>, theirs: Vec<Measurement>) -> Runs {
@@ -272,7 +271,7 @@ mod tests {
         assert_eq!(verdict(&runs(seconds(&[1.0], 1e6), seconds(&[1.0], 1e6 + 1e-5))), Verdict::Void);
         let unstable = [seconds(&[1.0], 1e6), seconds(&[1.0], 1e6 + 1e-5)].concat();
         assert_eq!(verdict(&runs(unstable, seconds(&[1.0], 1e6))), Verdict::Void);
-        let unchecked = vec![Measurement { check: None, ..seconds(&[1.0], 0.0).remove(0) }];
+        let unchecked = vec![measured(&[("seconds", 1.0)])];
         assert_eq!(verdict(&runs(unchecked, seconds(&[1.0], 1e6))), Verdict::Void);
         assert_eq!(verdict(&runs(seconds(&[1.0], f64::NAN), seconds(&[1.0], 1e6))), Verdict::Void);
         let mut absent = runs(seconds(&[1.0], 1e6), Vec::new());
@@ -283,20 +282,58 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_compared_with_memory_and_own_figures_with_our_own() {
-        let measured = |peak: f64, rise: f64| Measurement {
-            peak_mb: Some(peak),
-            rise_mb: Some(rise),
-            ..seconds(&[1.0], 3.0).remove(0)
+    fn each_peer_is_compared_by_itself_and_only_a_larger_loss_is_wrong() {
+        let mut case = case("fit 100k x 2");
+        let peers = |theirs: f64| {
+            let mut runs = runs(seconds(&[1.0], 100.0), seconds(&[2.0], theirs));
+            runs.measured.insert("fast-plscan", seconds(&[2.0], 100.0));
+            runs
         };
-        let runs = runs(vec![measured(240.0, 100.0)], vec![measured(480.0, 50.0)]);
+        let verdicts = |case: &Case, runs: &Runs| {
+            let rows = outcomes(case, runs);
+            [0, 3].map(|row| rows[row].verdict)
+        };
+        for (check, theirs, expected) in [
+            (Check::EqualToEach(0.01), 100.0, Verdict::Goal),
+            (Check::EqualToEach(0.01), 102.0, Verdict::Void),
+            (Check::EqualToEach(0.01), 98.0, Verdict::Void),
+            (Check::NoWorse(0.01), 102.0, Verdict::Goal),
+            (Check::NoWorse(0.01), 99.5, Verdict::Goal),
+            (Check::NoWorse(0.01), 98.0, Verdict::Void),
+            (Check::NoWorse(0.01), f64::NAN, Verdict::Void),
+        ] {
+            case.check = check;
+            assert_eq!(
+                verdicts(&case, &peers(theirs)),
+                [expected, Verdict::Information],
+                "{check:?} {theirs}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_limit_takes_the_place_of_a_peer() {
+        let mut case = case("fit 100k x 2");
+        case.rows.truncate(1);
+        case.rows[0].peer = Peer { name: "limit", kind: Kind::Limit(100), mark: "" };
+        case.check = Check::EqualToEach(0.0);
+        let row = outcomes(&case, &runs(seconds(&[50.0], 1.0), Vec::new())).remove(0);
+        assert_eq!((row.ratio, row.theirs.map(|it| it.median)), (Some(0.5), Some(100.0)));
+    }
+
+    #[test]
+    fn memory_is_compared_with_memory_and_own_figures_with_our_own() {
+        let memory = |peak: f64, rise: f64| {
+            measured(&[("seconds", 1.0), ("check", 3.0), ("peak_mb", peak), ("rise_mb", rise)])
+        };
+        let runs = runs(vec![memory(240.0, 100.0)], vec![memory(480.0, 50.0)]);
         let rows = outcomes(&case("fit 1M x 2"), &runs);
         assert_eq!((rows[1].ratio, rows[1].verdict, rows[1].unit), (Some(0.5), Verdict::Floor, "MB"));
         assert_eq!((rows[2].ratio, rows[2].verdict), (Some(2.0), Verdict::Information));
         // The peer that did not run voids its own row only.
         assert_eq!((rows[0].verdict, rows[3].verdict), (Verdict::Goal, Verdict::Void));
 
-        let own = Measurement { setup: Some(20.0), ..seconds(&[1.0], 3.0).remove(0) };
+        let own = measured(&[("seconds", 1.0), ("setup", 20.0)]);
         let own = Runs { measured: [(OURS, vec![own])].into(), ..Runs::default() };
         let rows = outcomes(&case("20 selections, 100k x 10"), &own);
         assert_eq!((rows[0].ratio, rows[0].verdict), (Some(0.05), Verdict::Goal));

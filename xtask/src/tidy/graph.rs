@@ -14,9 +14,10 @@ const STAGES: [&str; 8] = [
 ];
 
 /// Third-party packages that only the named crates may depend on; a trailing `*` is a prefix.
-const ONLY_HERE: [(&str, &[&str]); 21] = [
+const ONLY_HERE: [(&str, &[&str]); 22] = [
     ("anyhow", &["xtask", "tsc-examples", "tsc-benches", "tsc-peers"]),
     ("bytes", &["tsc-series"]),
+    ("augurs-*", &["tsc-series"]),
     ("clap*", &["tsc-cli"]),
     ("criterion", &["tsc-benches"]),
     ("csv", &["tsc-series", "tsc-cli"]),

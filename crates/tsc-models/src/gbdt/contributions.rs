@@ -159,30 +159,37 @@ fn unwind(path: &mut [Element], at: usize) {
 /// For each feature that is the sum of the weights that taking it out would leave. A sum is one long chain of
 /// divisions, so several features are summed side by side (bench `contributions`).
 fn share_out(path: &[Element], ratios: &[f64], value: f64, shares: &mut [f64]) {
-    let (mut hot, mut cold) = (Group::default(), Group::default());
-    for (at, element) in path.iter().enumerate().skip(1) {
-        let (group, sums): (_, fn(&Group, &[Element], &[f64]) -> _) =
-            if element.with == 0.0 { (&mut cold, cold_sums) } else { (&mut hot, hot_sums) };
-        group.push(at, element.without);
-        if group.members == SIDE_BY_SIDE {
-            group.settle(path, value, shares, sums(group, path, ratios));
+    for (with, sums) in [(1.0, hot_sums as fn(&Group, &[Element], &[f64]) -> Lanes), (0.0, cold_sums)] {
+        let mut group = Group::default();
+        for (at, element) in path.iter().enumerate().skip(1).filter(|(_, element)| element.with == with) {
+            group.push(at, element.without);
+            if group.members == SIDE_BY_SIDE {
+                settle(&group, path, value, shares, sums(&group, path, ratios));
+                group = Group::default();
+            }
+        }
+        if group.members > 0 {
+            settle(&group, path, value, shares, sums(&group, path, ratios));
         }
     }
-    for (group, sums) in [(&mut hot, hot_sums as fn(&Group, &[Element], &[f64]) -> _), (&mut cold, cold_sums)]
-    {
-        if group.members > 0 {
-            group.settle(path, value, shares, sums(group, path, ratios));
-        }
+}
+
+fn settle(group: &Group, path: &[Element], value: f64, shares: &mut [f64], sums: Lanes) {
+    for (&at, sum) in group.at[..group.members].iter().zip(sums) {
+        let Element { feature, without, with, .. } = path[at];
+        shares[feature as usize] += sum * (with - without) * value;
     }
 }
 
 const SIDE_BY_SIDE: usize = 4;
 
+type Lanes = [f64; SIDE_BY_SIDE];
+
 /// Places on a path whose sums are taken together; unused lanes divide by 1.
 struct Group {
     members: usize,
     at: [usize; SIDE_BY_SIDE],
-    without: [f64; SIDE_BY_SIDE],
+    without: Lanes,
 }
 
 impl Default for Group {
@@ -197,18 +204,10 @@ impl Group {
         self.without[self.members] = without;
         self.members += 1;
     }
-
-    fn settle(&mut self, path: &[Element], value: f64, shares: &mut [f64], sums: [f64; SIDE_BY_SIDE]) {
-        for (&at, sum) in self.at[..self.members].iter().zip(sums) {
-            let Element { feature, without, with, .. } = path[at];
-            shares[feature as usize] += sum * (with - without) * value;
-        }
-        *self = Self::default();
-    }
 }
 
 // `with` is 0 or 1 all along, so a factor of it is left out.
-fn hot_sums(group: &Group, path: &[Element], ratios: &[f64]) -> [f64; SIDE_BY_SIDE] {
+fn hot_sums(group: &Group, path: &[Element], ratios: &[f64]) -> Lanes {
     let length = path.len() - 1;
     let all = (length + 1) as f64;
     let mut portions = [path[length].weight; SIDE_BY_SIDE];
@@ -224,7 +223,7 @@ fn hot_sums(group: &Group, path: &[Element], ratios: &[f64]) -> [f64; SIDE_BY_SI
     sums
 }
 
-fn cold_sums(group: &Group, path: &[Element], ratios: &[f64]) -> [f64; SIDE_BY_SIDE] {
+fn cold_sums(group: &Group, path: &[Element], ratios: &[f64]) -> Lanes {
     let length = path.len() - 1;
     let mut sums = [0.0; SIDE_BY_SIDE];
     for (element, ratio) in path[..length].iter().zip(ratios).rev() {

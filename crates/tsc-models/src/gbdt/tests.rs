@@ -287,6 +287,9 @@ proptest! {
         if let Ok(model) = GbdtModel::parse(&damaged) {
             let row = vec![0.5; model.n_features()];
             prop_assert!(model.predict_one(&row).is_ok());
+            let mut shares = vec![0.0; model.n_features() + 1];
+            // Damaged counts are an error, not a panic.
+            drop(model.contributions_into(Features::new(&row, model.n_features()).unwrap(), &mut shares));
             let rows = vec![0.5; model.n_features() * 20];
             prop_assert!(model.predict(Features::new(&rows, model.n_features()).unwrap()).is_ok());
         }

@@ -1,4 +1,4 @@
-//! New model texts from the trees of others: fewer rounds, or a weighted sum of several models.
+//! New model texts from the trees of others: fewer rounds, a weighted sum of models, or one after the other.
 
 use std::fmt::Write as _;
 

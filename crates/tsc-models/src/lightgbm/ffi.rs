@@ -246,7 +246,7 @@ impl<'d> Booster<'d> {
     /// Text of all rounds.
     pub(super) fn text(&self) -> Called<String> {
         let split = sys::C_API_FEATURE_IMPORTANCE_SPLIT as c_int;
-        two_calls("the text", |room, length, buffer| {
+        text_of_call("the text", |room, length, buffer| {
             // SAFETY: the handle is live; at most `room` bytes are written to `buffer`.
             unsafe { sys::LGBM_BoosterSaveModelToString(self.handle, 0, 0, split, room, length, buffer) }
         })
@@ -260,14 +260,21 @@ impl Drop for Booster<'_> {
     }
 }
 
-// LightGBM sizes a string in a first call; the length counts the closing NUL.
-fn two_calls(action: &'static str, call: impl Fn(i64, *mut i64, *mut c_char) -> c_int) -> Called<String> {
-    let mut length: i64 = 0;
-    let mut nothing: c_char = 0;
-    check(call(0, &raw mut length, &raw mut nothing), action)?;
-    let room = usize::try_from(length).map_err(|_| refused(action, "a negative length"))?;
-    let mut buffer = vec![0_u8; room.max(1)];
-    check(call(length, &raw mut length, buffer.as_mut_ptr().cast::<c_char>()), action)?;
+// A call writes only what fits and tells the whole length, which counts the closing NUL. LightGBM renders a
+// model in each call, so the first one has room for most; pages that it does not touch cost nothing.
+fn text_of_call(action: &'static str, call: impl Fn(i64, *mut i64, *mut c_char) -> c_int) -> Called<String> {
+    let mut room: i64 = 1 << 20;
+    let mut buffer;
+    loop {
+        let bytes = usize::try_from(room).map_err(|_| refused(action, "a negative length"))?;
+        buffer = vec![0_u8; bytes];
+        let mut length = 0;
+        check(call(room, &raw mut length, buffer.as_mut_ptr().cast::<c_char>()), action)?;
+        if length <= room {
+            break;
+        }
+        room = length;
+    }
     let end = buffer.iter().position(|&byte| byte == 0).unwrap_or(buffer.len());
     buffer.truncate(end);
     String::from_utf8(buffer).map_err(|_| refused(action, "it is not UTF-8"))
@@ -281,11 +288,21 @@ pub(super) mod oracle {
 
     /// JSON object: canonical name to its aliases.
     pub(crate) fn parameter_aliases() -> String {
-        two_calls("the aliases", |room, length, buffer| {
+        text_of_call("the aliases", |room, length, buffer| {
             // SAFETY: at most `room` bytes are written to `buffer`.
             unsafe { sys::LGBM_DumpParamAliases(room, length, buffer) }
         })
         .unwrap()
+    }
+
+    /// The text that LightGBM writes of a model it has read.
+    pub(crate) fn saved_again(text: &str) -> String {
+        let session = Session::start().unwrap();
+        let train =
+            Dataset::new(&session, Features::new(&[0.0; 8], 4).unwrap(), "verbosity=-1", None).unwrap();
+        let mut booster = Booster::new(&train, "verbosity=-1").unwrap();
+        booster.adopt(text).unwrap();
+        booster.text().unwrap()
     }
 
     /// Predictions of a model text at a number of rounds (-1 = all) by LightGBM's own loader and predictor.

@@ -100,7 +100,7 @@ impl LightGbm {
         let (rounds, offset) = (Some(rounds), Some(offset.as_slice()));
         let set = TrainingSet { offset, rounds, tuning: None, tuning_offset: None, ..*set };
         let added = self.fit_set(&set, &Watch::NONE)?.model;
-        Ok(model.followed_by(&added)?)
+        model.followed_by(&added)
     }
 
     /// The trees of `model` with leaf values moved toward `set`: `decay` of the old value, the rest new.

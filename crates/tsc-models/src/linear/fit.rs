@@ -1,10 +1,9 @@
-//! Standardise, solve with linfa, fold back.
+//! Standardise, solve, fold back.
 
 use std::ops::ControlFlow;
 
 use linfa::Dataset;
 use linfa::traits::Fit;
-use linfa_elasticnet::ElasticNet;
 use linfa_linear::LinearRegression;
 use ndarray16::{Array1, Array2};
 use tsc_core::{
@@ -12,6 +11,7 @@ use tsc_core::{
     Stage, Targets, TrainingSet, Watch, check_lengths, check_width,
 };
 
+use super::elastic::Descent;
 use super::fitted::Wire;
 use super::{FittedLinear, LinearParams};
 use crate::error::ModelsError;
@@ -27,35 +27,39 @@ pub(super) fn fit(
 ) -> Result<FitOutcome<FittedLinear>> {
     check(params, set)?;
     let problem = Problem::new(set.x, set.y);
+    let mut descent = Descent::new(&problem.columns, &problem.targets);
     if let Some(penalty) = params.penalty {
         ask(watch, 0, 1)?;
-        let (model, warnings) = problem.solve(params, penalty)?;
+        let (model, warnings) = problem.solve(params, &mut descent, penalty)?;
         return Ok(FitOutcome { model, best_round: 0, history: Vec::new(), warnings });
     }
-    let first = problem.weakest_penalty_of_zeros(params.l1_ratio);
-    let penalty = |step: u32| first * PATH_RATIO.powf(f64::from(step - 1) / f64::from(STEPS - 1));
-    let Some((tuning_x, tuning_y)) = set.tuning.filter(|_| set.rounds.is_none()) else {
-        ask(watch, 0, 1)?;
-        let step = set.rounds.unwrap_or(STEPS).clamp(1, STEPS);
-        let (model, warnings) = problem.solve(params, penalty(step))?;
-        return Ok(FitOutcome { model, best_round: step, history: Vec::new(), warnings });
-    };
+    // From there on the soft threshold keeps every coefficient at 0. Ridge has no such point, so its path
+    // starts where scikit-learn's does, as if a thousandth of the penalty were absolute.
+    let first = descent.strongest() / params.l1_ratio.max(1e-3);
+    let tuning = set.tuning.filter(|_| set.rounds.is_none());
+    let steps = set.rounds.unwrap_or(STEPS).clamp(1, STEPS);
     let (mut curve, mut path) = (Vec::new(), Vec::new());
-    let mut best: Option<(f64, u32, Vec<FitWarning>)> = None;
-    for step in 1..=STEPS {
-        ask(watch, step - 1, STEPS)?;
-        let (model, warnings) = problem.solve(params, penalty(step))?;
-        let scores = RegressionScores::of(tuning_y.as_slice(), &model.predict(tuning_x)?);
+    let (mut least, mut best_round, mut warnings) = (f64::INFINITY, steps, Vec::new());
+    for step in 1..=steps {
+        ask(watch, step - 1, steps)?;
+        let penalty = first * PATH_RATIO.powf(f64::from(step - 1) / f64::from(STEPS - 1));
+        let (model, told) = problem.solve(params, &mut descent, penalty)?;
+        let Some((x, y)) = tuning else {
+            warnings = told;
+            path = vec![model];
+            continue;
+        };
+        let scores = RegressionScores::of(y.as_slice(), &model.predict(x)?);
         let rmse = scores.rmse.unwrap_or(f64::INFINITY);
-        curve.push(rmse);
-        if best.as_ref().is_none_or(|(least, ..)| rmse < *least) {
-            best = Some((rmse, step, warnings));
+        if step == 1 || rmse < least {
+            (least, best_round, warnings) = (rmse, step, told);
         }
+        curve.push(rmse);
         path.push(model);
     }
-    let (_, best_round, warnings) = best.expect("the path has at least one step");
-    let history = vec![Curve { metric: "rmse".into(), values: curve }];
     let model = FittedLinear::of_path(path).expect("the path has at least one step");
+    let history =
+        if tuning.is_some() { vec![Curve { metric: "rmse".into(), values: curve }] } else { Vec::new() };
     Ok(FitOutcome { model, best_round, history, warnings })
 }
 
@@ -95,7 +99,10 @@ struct Problem {
     means: Vec<f64>,
     deviations: Vec<f64>,
     target_mean: f64,
-    dataset: Dataset<f64, f64, ndarray16::Ix1>,
+    /// One column behind the other.
+    columns: Vec<f64>,
+    /// Centred.
+    targets: Vec<f64>,
 }
 
 impl Problem {
@@ -119,46 +126,36 @@ impl Problem {
                 varying.push(column);
             }
         }
-        let scaled = Array2::from_shape_fn((n, varying.len()), |(row, k)| {
-            let column = varying[k];
-            (x.row(row)[column] - means[column]) / deviations[column]
-        });
+        let mut columns = Vec::with_capacity(n * varying.len());
+        for &column in &varying {
+            columns.extend(x.rows().map(|row| (row[column] - means[column]) / deviations[column]));
+        }
         let target_mean = y.as_slice().iter().sum::<f64>() / n as f64;
-        let centred = Array1::from_iter(y.as_slice().iter().map(|v| v - target_mean));
-        Self { varying, means, deviations, target_mean, dataset: Dataset::new(scaled, centred) }
+        let targets = y.as_slice().iter().map(|v| v - target_mean).collect();
+        Self { varying, means, deviations, target_mean, columns, targets }
     }
 
-    // From there on the soft threshold keeps every coefficient at 0. Ridge has no such point, so its path
-    // starts where scikit-learn's does, as if a thousandth of the penalty were absolute.
-    fn weakest_penalty_of_zeros(&self, l1_ratio: f64) -> f64 {
-        let n = self.dataset.targets.len() as f64;
-        let correlations = self.dataset.records.t().dot(&self.dataset.targets);
-        let largest = correlations.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-        largest / (n * l1_ratio.max(1e-3))
-    }
-
-    fn solve(&self, params: &LinearParams, penalty: f64) -> Result<(FittedLinear, Vec<FitWarning>)> {
+    fn solve(
+        &self,
+        params: &LinearParams,
+        descent: &mut Descent<'_>,
+        penalty: f64,
+    ) -> Result<(FittedLinear, Vec<FitWarning>)> {
         let mut warnings = Vec::new();
-        let constant = self.dataset.targets.iter().all(|v| *v == 0.0);
+        let constant = self.targets.iter().all(|v| *v == 0.0);
         if constant {
             warnings.push(FitWarning::ConstantTarget { value: self.target_mean });
         }
         let scaled = if constant || self.varying.is_empty() {
-            Array1::zeros(self.varying.len())
+            vec![0.0; self.varying.len()]
         } else if penalty == 0.0 {
             self.least_squares()?
         } else {
-            let solver = ElasticNet::params()
-                .penalty(penalty)
-                .l1_ratio(params.l1_ratio)
-                .max_iterations(params.max_iterations)
-                .tolerance(params.tolerance)
-                .with_intercept(false);
-            let solved = solver.fit(&self.dataset).map_err(|e| ModelsError::Linear(e.to_string()))?;
-            if solved.n_steps() >= params.max_iterations {
-                warnings.push(FitWarning::NotConverged { iterations: solved.n_steps() });
+            let passes = descent.run(penalty, params.l1_ratio, params.tolerance, params.max_iterations);
+            if passes >= params.max_iterations {
+                warnings.push(FitWarning::NotConverged { iterations: passes });
             }
-            solved.hyperplane().clone()
+            descent.coefficients.clone()
         };
         let mut coefficients = vec![0.0; self.means.len()];
         for (column, value) in self.varying.iter().zip(&scaled) {
@@ -176,13 +173,16 @@ impl Problem {
         Ok((model, warnings))
     }
 
-    fn least_squares(&self) -> Result<Array1<f64>> {
+    fn least_squares(&self) -> Result<Vec<f64>> {
         // linfa's decomposition needs a tall matrix.
-        let (have, need) = (self.dataset.targets.len(), self.varying.len() + 1);
+        let (have, need) = (self.targets.len(), self.varying.len() + 1);
         if have < need {
             return Err(ModelsError::TooFew { what: "rows for least squares", have, need }.into());
         }
-        let solved = LinearRegression::new().with_intercept(false).fit(&self.dataset);
-        Ok(solved.map_err(|e| ModelsError::Linear(e.to_string()))?.params().clone())
+        let columns = Array2::from_shape_vec((self.varying.len(), have), self.columns.clone());
+        let columns = columns.map_err(|e| ModelsError::Linear(e.to_string()))?.reversed_axes();
+        let dataset = Dataset::new(columns, Array1::from(self.targets.clone()));
+        let solved = LinearRegression::new().with_intercept(false).fit(&dataset);
+        Ok(solved.map_err(|e| ModelsError::Linear(e.to_string()))?.params().to_vec())
     }
 }

@@ -1,5 +1,7 @@
-//! Elastic net and least squares: fitted by linfa behind the feature `linear`, scored by every build.
+//! Elastic net and least squares: fitted behind the feature `linear`, scored by every build.
 
+#[cfg(feature = "linear")]
+mod elastic;
 #[cfg(not(feature = "linear"))]
 #[path = "absent.rs"]
 mod fit;
@@ -28,7 +30,8 @@ pub struct LinearParams {
     pub l1_ratio: f64,
     /// Passes over the columns at most, >= 1. Default 1000.
     pub max_iterations: u32,
-    /// Duality gap at which a fit ends, as a share of the targets' sum of squares, > 0. Default 1e-6.
+    /// Duality gap at which a fit ends, as a share of the targets' sum of squares, > 0; larger ends sooner.
+    /// Default 1e-6.
     pub tolerance: f64,
 }
 
@@ -65,7 +68,11 @@ impl LinearParams {
 /// and nothing is scaled at scoring. Constant columns get 0. The objective is scikit-learn's:
 /// `|y - Xw|^2 / (2 n) + penalty (l1_ratio |w|_1 + (1 - l1_ratio) |w|^2 / 2)` on the standardised columns.
 ///
-/// Limits: no sample weights, no quantile loss. A fit copies the matrix once, for linfa.
+/// A fit copies the matrix once and keeps a column of covariances for each coefficient that was not 0:
+/// O(columns^2) memory at most. The passes are coordinate descent on these, each step of a path from the
+/// solution of the step before; least squares is linfa's.
+///
+/// Limits: no sample weights, no offset, no quantile loss.
 ///
 /// # Examples
 ///

@@ -43,11 +43,14 @@ impl<F: FittedRegressor> FittedPerCluster<F> {
         for (number, correction) in bounds.corrections.iter().enumerate() {
             let side = |quantile: usize| match bounds.method {
                 IntervalMethod::Residual => values.to_vec(),
-                IntervalMethod::Cqr => self.served(x, (density, labels), noise, &|stored| stored.quantiles.get(quantile)),
+                IntervalMethod::Cqr => {
+                    self.served(x, (density, labels), noise, &|stored| stored.quantiles.get(quantile))
+                }
             };
             let (mut lower, mut upper) = (side(2 * number), side(2 * number + 1));
             for (row, (lower, upper)) in lower.iter_mut().zip(&mut upper).enumerate() {
-                let by = correction.for_row(density[row]).filter(|_| values[row].is_finite()).unwrap_or(f64::NAN);
+                let by =
+                    correction.for_row(density[row]).filter(|_| values[row].is_finite()).unwrap_or(f64::NAN);
                 let (low, high) = (lower.min(*upper) - by, lower.max(*upper) + by);
                 // A correction below 0 can turn narrow bounds around.
                 (*lower, *upper) = (low.min(high), low.max(high));

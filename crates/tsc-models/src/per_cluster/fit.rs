@@ -11,11 +11,11 @@ use tsc_core::{
 
 use super::bounds::Bounds;
 use super::fitted::{FittedPerCluster, NoiseValue, Own, Stored, blend, check_labels, score};
-use super::report::{
-    ClusterReport, ComparedScores, Gain, GainRow, ModelReport, ModelWarning, ModelsReport,
-    SkipReason, SkippedCluster,
-};
 use super::mean::FoldMean;
+use super::report::{
+    ClusterReport, ComparedScores, Gain, GainRow, ModelReport, ModelWarning, ModelsReport, SkipReason,
+    SkippedCluster,
+};
 use super::tasks::{Bench, Task};
 use super::weight::{Evidence, SelectionLoss, Weight, WeightReason, weigh};
 use super::{PerCluster, SegmentedRows, Selection};
@@ -65,9 +65,11 @@ struct Fitted<F> {
 
 impl<F: FittedRegressor> Fitted<F> {
     fn of(scope: usize, members: Vec<(&Task, FitOutcome<F>)>, folded: Folded) -> Result<Self> {
-        let (member_rows, best) = members.first().map_or((0, 0), |(task, o)| (task.train.len(), o.best_round));
+        let (member_rows, best) =
+            members.first().map_or((0, 0), |(task, o)| (task.train.len(), o.best_round));
         let rounds = folded.rounds.unwrap_or(best);
-        let (models, warnings) = members.into_iter().map(|(_, outcome)| (outcome.model, outcome.warnings)).unzip();
+        let (models, warnings) =
+            members.into_iter().map(|(_, outcome)| (outcome.model, outcome.warnings)).unzip();
         let model = FoldMean::new(models).ok_or(ModelsError::Widths)?;
         Ok(Self { scope, model, warnings: told_by_most(warnings), member_rows, rounds, folded })
     }
@@ -99,7 +101,8 @@ pub(super) fn fit<R: Regressor>(
     let (models, pooled, own) = assembled(head, rows, &scaled, &scopes, fitted, quantiles);
     let scored = Scored::of(&models, rows, y, transform)?;
     let mut report = scored.report(rows, &scopes[0].rows, pooled, own);
-    let permuted = match head.params.permuted_control && report.clusters.iter().any(|c| c.weight.value > 0.0) {
+    let permuted = match head.params.permuted_control && report.clusters.iter().any(|c| c.weight.value > 0.0)
+    {
         true => Some(permuted(head, &bench, rows, &out_of_fold, &scored.pooled, transform)?),
         false => None,
     };
@@ -131,7 +134,9 @@ fn assembled<R: Regressor>(
     let intervals = &head.params.intervals;
     let bounds = (!intervals.levels.is_empty()).then(|| {
         let serves = |label: Label| {
-            let own = fitted.iter().position(|f| label.cluster().is_some() && scopes[f.scope].cluster == label.cluster())?;
+            let own = fitted
+                .iter()
+                .position(|f| label.cluster().is_some() && scopes[f.scope].cluster == label.cluster())?;
             Some((own, weights[own - 1].value)).filter(|(_, weight)| *weight > 0.0)
         };
         let corrections = calibrate(intervals, rows, y, &fitted, &quantiles, serves);
@@ -141,7 +146,9 @@ fn assembled<R: Regressor>(
         let scope = &scopes[fitted.scope];
         (scope.cluster, described(head, scope, fitted, quantiles.models))
     });
-    let Some((_, (pooled, pooled_report))) = described.next() else { unreachable!("a fit without a pooled model failed") };
+    let Some((_, (pooled, pooled_report))) = described.next() else {
+        unreachable!("a fit without a pooled model failed")
+    };
     let (n_features, n_clusters) = (rows.x.n_features(), rows.n_clusters);
     let mut models = FittedPerCluster { n_features, n_clusters, pooled, clusters: BTreeMap::new(), bounds };
     let mut reports = Vec::new();
@@ -263,10 +270,7 @@ fn fit_scopes<R: Regressor>(
 }
 
 /// The common number of rounds, at which every fold is cut and asked about the rows it left out.
-fn judge<R: Regressor>(
-    bench: &Bench<'_, R>,
-    folds: &mut [(&Task, FitOutcome<R::Fitted>)],
-) -> Result<Folded> {
+fn judge<R: Regressor>(bench: &Bench<'_, R>, folds: &mut [(&Task, FitOutcome<R::Fitted>)]) -> Result<Folded> {
     let mut told = Folded { out_of_fold: vec![f64::NAN; bench.y.len()], ..Folded::default() };
     if bench.regressor.capabilities().early_stopping {
         for (_, outcome) in &mut *folds {
@@ -315,7 +319,11 @@ fn fit_quantiles<R: Regressor>(
         }
         for &level in quantiles {
             let rounds = Some(one.rounds).filter(|&rounds| rounds > 0);
-            tasks.extend(of_scope.iter().map(|task| Task { rounds, loss: Loss::Quantile(level), ..task.clone() }));
+            tasks.extend(of_scope.iter().map(|task| Task {
+                rounds,
+                loss: Loss::Quantile(level),
+                ..task.clone()
+            }));
         }
     }
     let mut outcomes = tasks.iter().zip(bench.fit(&tasks)?).peekable();
@@ -368,9 +376,7 @@ fn calibrate<F>(
         _ => column(0),
     };
     let score = |row: usize, number: usize| match params.method {
-        IntervalMethod::Residual => {
-            (y[row] - served(row, &|i| fitted[i].folded.out_of_fold[row])).abs()
-        }
+        IntervalMethod::Residual => (y[row] - served(row, &|i| fitted[i].folded.out_of_fold[row])).abs(),
         IntervalMethod::Cqr => {
             let side = |side: usize| {
                 let column = |i: usize| match quantiles[i].models.is_empty() {
@@ -554,7 +560,9 @@ pub(super) fn refit<R: Regressor>(
         if !serves_folds(rows.folds) || parts.len() < 2 {
             parts = vec![scope.task(number, rounds)];
         }
-        let task = |loss: Loss| parts.iter().map(move |part| Task { rounds, loss, held_out: Vec::new(), ..part.clone() });
+        let task = |loss: Loss| {
+            parts.iter().map(move |part| Task { rounds, loss, held_out: Vec::new(), ..part.clone() })
+        };
         let tasks: Vec<Task> = losses.iter().flat_map(|&loss| task(loss)).collect();
         let models: Result<Vec<R::Fitted>> =
             bench.fit(&tasks)?.into_iter().map(|result| result.map(|outcome| outcome.model)).collect();
@@ -564,7 +572,8 @@ pub(super) fn refit<R: Regressor>(
             Err(error) if scope.cluster.is_none() => return Err(error),
             Err(_) => continue,
         };
-        let mut next = || FoldMean::new(models.by_ref().take(parts.len()).collect()).ok_or(ModelsError::Widths);
+        let mut next =
+            || FoldMean::new(models.by_ref().take(parts.len()).collect()).ok_or(ModelsError::Widths);
         stored.model = next()?;
         stored.quantiles = (1..losses.len()).map(|_| next()).collect::<std::result::Result<_, _>>()?;
         stored.rows = scope.rows.len() as u64;
@@ -709,7 +718,8 @@ impl<'a> Scored<'a> {
             let paired = Paired::of(measure, &truth, &served, other, &groups)?;
             Some(Rival { name: name.into(), paired })
         };
-        let fit: Vec<f64> = rows.folds.fit.iter().map(|&row| self.truth[row]).filter(|v| v.is_finite()).collect();
+        let fit: Vec<f64> =
+            rows.folds.fit.iter().map(|&row| self.truth[row]).filter(|v| v.is_finite()).collect();
         let mean = fit.iter().sum::<f64>() / fit.len() as f64;
         let mut rivals: Vec<Option<Rival>> = vec![against(GLOBAL, &pooled)];
         rivals.push(permuted.and_then(|column| against(PERMUTED, &held(column))));
@@ -723,7 +733,8 @@ impl<'a> Scored<'a> {
             let paired = Paired::of(measure, &pick(&truth), &pick(&served), &pick(&pooled), &groups)?;
             Some(SegmentValue { cluster, weight, paired })
         };
-        let weight = |c: ClusterId| report.clusters.iter().find(|r| r.cluster == c).map_or(0.0, |r| r.weight.value);
+        let weight =
+            |c: ClusterId| report.clusters.iter().find(|r| r.cluster == c).map_or(0.0, |r| r.weight.value);
         let ids = (0_u32..).take(rows.n_clusters).map(ClusterId);
         let segments = ids
             .map(|c| within(Label::of(c), Some(c), weight(c)))

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use tsc_core::{
-    ClusterId, Features, FittedRegressor, Label, PredictionSource, Result, Stage,
-    check_width,
-};
+use tsc_core::{ClusterId, Features, FittedRegressor, Label, PredictionSource, Result, Stage, check_width};
 
 use super::bounds::Bounds;
 use super::mean::FoldMean;
@@ -207,7 +204,12 @@ impl<F: FittedRegressor> FittedPerCluster<F> {
         Ok(faults)
     }
 
-    pub(super) fn serving(&self, density: Label, label: Label, noise: NoiseValue) -> Option<(ClusterId, &Own<F>)> {
+    pub(super) fn serving(
+        &self,
+        density: Label,
+        label: Label,
+        noise: NoiseValue,
+    ) -> Option<(ClusterId, &Own<F>)> {
         if density.is_noise() && noise == NoiseValue::Pooled {
             return None;
         }

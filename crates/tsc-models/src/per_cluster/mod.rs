@@ -14,8 +14,8 @@ use tsc_core::{
     Features, Folds, GroupId, Label, Reference, Regressor, Result, Stage, Violation, Watch, all_valid,
 };
 
-pub use mean::FoldMean;
 pub use fitted::{Fault, FittedPerCluster, ModelFault, NoiseValue};
+pub use mean::FoldMean;
 pub use report::{
     ClusterReport, ComparedScores, FeatureImportance, Gain, ModelReport, ModelWarning, ModelsReport,
     SkipReason, SkippedCluster,

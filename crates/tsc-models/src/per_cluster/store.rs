@@ -8,8 +8,8 @@ use tsc_core::{
     damaged,
 };
 
-use super::fitted::{FittedPerCluster, Own, Stored};
 use super::bounds::Bounds;
+use super::fitted::{FittedPerCluster, Own, Stored};
 use super::mean::FoldMean;
 use super::report::FeatureImportance;
 
@@ -139,7 +139,13 @@ impl<F: FittedRegressor> FittedPerCluster<F> {
                 return Err(damaged(INDEX, format!("cluster {cluster} stands twice")));
             }
         }
-        Ok(Self { n_features: index.n_features, n_clusters: index.n_clusters, pooled, clusters, bounds: index.bounds })
+        Ok(Self {
+            n_features: index.n_features,
+            n_clusters: index.n_clusters,
+            pooled,
+            clusters,
+            bounds: index.bounds,
+        })
     }
 }
 
@@ -172,7 +178,11 @@ fn place_members<F: FittedRegressor>(
     model.members().iter().enumerate().map(|(n, member)| place_member(member, &numbered(n), sink)).collect()
 }
 
-fn place_member<F: FittedRegressor>(model: &F, name: &str, sink: &mut dyn ArtifactSink) -> Result<WireMember> {
+fn place_member<F: FittedRegressor>(
+    model: &F,
+    name: &str,
+    sink: &mut dyn ArtifactSink,
+) -> Result<WireMember> {
     let mut written = Written::default();
     model.save(&mut written)?;
     let mut files = BTreeMap::new();

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use tsc_core::{
-    ClusterId, Features, FitOutcome, FittedRegressorExt, Loss, Progress, Regressor, Result, StopReason, Targets,
-    TrainingSet, Watch,
+    ClusterId, Features, FitOutcome, FittedRegressorExt, Loss, Progress, Regressor, Result, StopReason,
+    Targets, TrainingSet, Watch,
 };
 
 use crate::error::ModelsError;

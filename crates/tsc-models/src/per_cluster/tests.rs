@@ -9,6 +9,8 @@ use tsc_core::{
 use tsc_testing::ToyRegressor;
 
 use super::*;
+use crate::interval::{IntervalMethod, IntervalParams};
+use crate::value::{GLOBAL, PERMUTED, Verdict};
 
 /// Three clusters with slopes of their own and 12 rows of noise; patients of two rows each.
 struct Cohort {
@@ -416,7 +418,10 @@ fn models_of_several_files_get_a_folder() {
     let mut files = MemoryArtifacts::new();
     fitted.save(&mut files).unwrap();
     let names: Vec<&str> = files.files().keys().map(String::as_str).collect();
-    assert_eq!(names[..3], ["cluster-0000-0/about.txt", "cluster-0000-0/value.bin", "cluster-0000-1/about.txt"]);
+    assert_eq!(
+        names[..3],
+        ["cluster-0000-0/about.txt", "cluster-0000-0/value.bin", "cluster-0000-1/about.txt"]
+    );
     let again = FittedPerCluster::restore(&mean, &files).unwrap();
     let x = cohort.rows().x;
     assert_eq!(
@@ -489,6 +494,87 @@ fn rounds_are_the_upper_median_of_the_folds() {
     assert_eq!(kept, [f64::from(sizes[2]); 4]);
 }
 
+/// training.refit: what serves has seen the held-out rows too, at the weights that were found.
+#[test]
+fn a_refit_takes_in_the_rows_that_were_held_out() {
+    let mut cohort = levels(40, 1);
+    for &row in &cohort.folds.holdout {
+        cohort.y[row] += 1_000.0;
+    }
+    let head = PerCluster::new(Mean { fault: Fault3::Never, below: 0.0 }, with(Selection::Own)).unwrap();
+    let (fitted, _) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
+    let weights: Vec<f64> = (0..3).map(|c| fitted.weight(ClusterId(c))).collect();
+    let spec = FoldSpec { split: Split::Group, holdout: 0.0, folds: 1, gap: Millis(0), seed: 42 };
+    let all = folds(cohort.y.len(), Some(&cohort.groups), None, &spec).unwrap();
+    let rows = SegmentedRows { folds: &all, ..cohort.rows() };
+    let again = head.refit(fitted, &rows, &cohort.y, &Watch::NONE).unwrap();
+    let mean = cohort.y.iter().sum::<f64>() / cohort.y.len() as f64;
+    assert!((again.pooled().predict(rows.x).unwrap()[0] - mean).abs() < 1e-9);
+    assert!(again.own(ClusterId(0)).unwrap().predict(rows.x).unwrap()[0] > 100.0);
+    assert_eq!((0..3).map(|c| again.weight(ClusterId(c))).collect::<Vec<f64>>(), weights);
+}
+
+fn with_intervals(levels: &[f64]) -> PerClusterParams {
+    let intervals =
+        IntervalParams { levels: levels.to_vec(), method: IntervalMethod::Residual, ..IntervalParams::default() };
+    PerClusterParams { intervals, ..PerClusterParams::default() }
+}
+
+/// M-24: bounds hold about their share of held-out rows, and where calibration is too small there is no bound.
+#[test]
+fn intervals_hold_their_share_of_held_out_rows_or_are_not_there() {
+    let cohort = cohort(400, 5);
+    let head = PerCluster::new(ToyRegressor, with_intervals(&[0.8, 0.9999])).unwrap();
+    let (fitted, report) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
+    let coverage = report.value.unwrap().coverage;
+    let overall = coverage.iter().find(|c| c.level == 0.8 && c.segment.is_none()).unwrap();
+    // 243 held-out rows at .8: three binomial standard errors are .077.
+    assert!((overall.share - 0.8).abs() < 0.08, "{overall:?}");
+    assert!(overall.interval.unwrap()[0] < 0.8 && overall.mean_width > 0.0);
+    assert!(coverage.iter().all(|c| c.level == 0.8), "too few rows for .9999: {coverage:?}");
+
+    let x = cohort.rows().x;
+    let (values, ..) = predict(&fitted, x, &cohort.labels, &cohort.labels, NoiseValue::Pooled);
+    let bounds =
+        fitted.intervals(x, &cohort.labels, &cohort.labels, NoiseValue::Pooled, &values).unwrap().unwrap();
+    assert_eq!(bounds.levels, [0.8, 0.9999]);
+    assert!(bounds.lower[0].iter().zip(&values).all(|(lower, value)| lower < value));
+    assert!(bounds.upper[1].iter().all(|upper| upper.is_nan()));
+
+    let mut files = MemoryArtifacts::new();
+    fitted.save(&mut files).unwrap();
+    let again = FittedPerCluster::restore(&ToyRegressor, &files).unwrap();
+    let stored =
+        again.intervals(x, &cohort.labels, &cohort.labels, NoiseValue::Pooled, &values).unwrap().unwrap();
+    assert_eq!((stored.lower[0].clone(), stored.upper[0].clone()), (bounds.lower[0].clone(), bounds.upper[0].clone()));
+}
+
+/// The value report sets the served beside one global model, shuffled segments and plain forecasts.
+#[test]
+fn the_value_report_compares_with_plainer_ways() {
+    let mut cohort = cohort(80, 4);
+    for row in 0..cohort.y.len() {
+        // A patient has one segment, so that shuffling patients changes it.
+        let cluster = (row / 6 % 3) as u32;
+        (cohort.labels[row], cohort.y[row]) = (Label::of(ClusterId(cluster)), f64::from(cluster));
+    }
+    let plain: Vec<f64> = cohort.y.iter().map(|y| y + 0.5).collect();
+    let unknown = vec![f64::NAN; plain.len()];
+    let references =
+        [Reference { name: "half off", values: &plain }, Reference { name: "unknown", values: &unknown }];
+    let rows = SegmentedRows { references: &references, ..cohort.rows() };
+    let head = PerCluster::new(Mean { fault: Fault3::Never, below: 0.0 }, PerClusterParams::default()).unwrap();
+    let (_, report) = head.fit(&rows, &cohort.y, &Watch::NONE).unwrap();
+    let value = report.value.unwrap();
+    assert_eq!(value.verdict, Verdict::Helps, "{}", value.sentence());
+    assert!(value.rival(GLOBAL).unwrap().is_better());
+    assert!(value.rival(PERMUTED).unwrap().is_better(), "{:?}", value.rival(PERMUTED));
+    assert!((value.rival("half off").unwrap().second - 0.5).abs() < 1e-9);
+    assert_eq!(value.rival("unknown"), None, "a forecast without a value is no rival");
+    let of_clusters: Vec<Option<ClusterId>> = value.segments.iter().map(|s| s.cluster).collect();
+    assert_eq!(of_clusters[..3], [0, 1, 2].map(|c| Some(ClusterId(c))));
+}
+
 #[cfg(feature = "lightgbm")]
 mod lightgbm {
     use super::*;
@@ -546,6 +632,27 @@ mod lightgbm {
         assert_eq!(report.clusters[0].model.params["num_leaves"], "4");
         assert!(report.clusters[0].weight.value > 0.0, "slopes differ: {:?}", report.clusters[0].weight);
         assert!(report.gain.unwrap().difference < 0.0);
+    }
+
+    /// Quantile models of clusters and pooled model, blended as the values are, conformalised and stored.
+    #[test]
+    fn quantile_bounds_are_stored_and_hold_their_share() {
+        let cohort = cohort(300, 4);
+        let intervals = IntervalParams { levels: vec![0.8], ..IntervalParams::default() };
+        let params = PerClusterParams { intervals, ..PerClusterParams::default() };
+        let head = PerCluster::new(LightGbm::new(GbmParams::time_series()).unwrap(), params).unwrap();
+        let (fitted, report) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
+        let coverage = report.value.unwrap().coverage;
+        assert!((coverage[0].share - 0.8).abs() < 0.1, "{coverage:?}");
+        let x = cohort.rows().x;
+        let (values, ..) = predict(&fitted, x, &cohort.labels, &cohort.labels, NoiseValue::Pooled);
+        let of = |fitted: &FittedPerCluster<crate::GbdtModel>| {
+            fitted.intervals(x, &cohort.labels, &cohort.labels, NoiseValue::Pooled, &values).unwrap()
+        };
+        let mut files = MemoryArtifacts::new();
+        fitted.save(&mut files).unwrap();
+        assert!(files.files().contains_key("cluster-0000.q1-3.txt"), "{:?}", files.files().keys());
+        assert_eq!(of(&FittedPerCluster::restore(head.regressor(), &files).unwrap()), of(&fitted));
     }
 
     /// F-20: what is reported is the holdout, where pure noise has no R2 above chance.

@@ -144,25 +144,13 @@ pub struct TrainingParams {
     pub validation_fraction: f64,
     /// How held-out rows are told apart.
     pub split: Split,
-    /// Inner folds; absent = 5 up to 5,000 rows, else 1; 0 = none.
+    /// Inner folds; absent = 5 up to 20,000 rows, else 1; 0 = none.
     pub folds: Option<usize>,
     /// Rows closer than this before a time cut leave training.
     pub gap: Millis,
-    /// Whether models are fitted once more with the held-out rows, after everything reported was measured.
-    pub refit: Refit,
-}
-
-/// Whether models are fitted once more with the held-out rows before they serve.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refit {
-    /// Where rows are told apart by time, so that what serves has seen the newest.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// What was measured is what serves.
-    Never,
+    /// Whether models are fitted once more with the held-out rows, after everything reported was measured; without,
+    /// what was measured is what serves.
+    pub refit: bool,
 }
 
 impl Default for TrainingParams {
@@ -175,12 +163,21 @@ impl Default for TrainingParams {
             split: Split::Auto,
             folds: None,
             gap: Millis(0),
-            refit: Refit::Auto,
+            refit: true,
         }
     }
 }
 
+/// Most rows with five folds by default: beyond, one fold tells as much, and five cost five fits.
+const MOST_ROWS_OF_FIVE_FOLDS: usize = 20_000;
+
 impl TrainingParams {
+    /// Inner folds of a fit on so many rows.
+    #[must_use]
+    pub fn folds_for(&self, n_rows: usize) -> usize {
+        self.folds.unwrap_or(if n_rows <= MOST_ROWS_OF_FIVE_FOLDS { 5 } else { 1 })
+    }
+
     /// Fewest usable rows of a fit with this cluster size.
     #[must_use]
     pub fn minimum(&self, min_cluster_size: usize) -> usize {

@@ -4,16 +4,13 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the line of JSON is the result")]
 
-mod arguments;
 mod input;
-mod meter;
 mod ours;
 #[cfg(feature = "rivals")]
 mod rivals;
 
 use anyhow::{Result, bail};
-
-use crate::arguments::Arguments;
+use tsc_peers::Arguments;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;

@@ -9,11 +9,9 @@ use tsc_fallback::{FittedFallback, KnnFallback, KnnParams, MaxDistance, NoiseFal
 use tsc_neighbors::{Metric, NeighborIndex, Neighborhoods, Plan};
 use tsc_testing::{Array, npy};
 
-use crate::{
-    arguments::Arguments,
-    input::write_labels,
-    meter::{Report, Spent, measure},
-};
+use tsc_peers::{Arguments, Report, Spent, measure};
+
+use crate::input::write_labels;
 
 /// Rows whose training label the prediction must give back before its time counts.
 const CHECKED_ROWS: usize = 1000;
@@ -28,17 +26,17 @@ fn hdbscan(arguments: &Arguments) -> Result<Hdbscan> {
 
 /// The complete fit: labels, strengths, persistence, GLOSH, ready to predict.
 pub(crate) fn fit(arguments: &Arguments) -> Result<Report> {
-    let data = npy::read(arguments.path("data")?);
+    let data = npy::read(arguments.file("rows.npy")?);
     let hdbscan = hdbscan(arguments)?;
     let (fitted, spent) = measure(|| hdbscan.fit(data.features()));
     let fitted = fitted?;
-    write_labels(&arguments.path("ours")?, fitted.training_labels())?;
+    write_labels(arguments, "ours.npy", fitted.training_labels())?;
     Ok(report(spent, &data, Some(tree_weight(&fitted))))
 }
 
 /// Tree and clusters from a square matrix of distances.
 pub(crate) fn precomputed(arguments: &Arguments) -> Result<Report> {
-    let matrix = npy::read(arguments.path("data")?);
+    let matrix = npy::read(arguments.file("rows.npy")?);
     let hdbscan = hdbscan(arguments)?;
     let distances = Distances::Dense { values: matrix.f64(), n_samples: matrix.n_rows() };
     let (made, spent) = measure(|| {
@@ -47,14 +45,14 @@ pub(crate) fn precomputed(arguments: &Arguments) -> Result<Report> {
         Ok::<_, tsc_cluster::Error>((tree, extraction))
     });
     let (tree, extraction) = made?;
-    write_labels(&arguments.path("ours")?, extraction.labels())?;
+    write_labels(arguments, "ours.npy", extraction.labels())?;
     let weights = tree.mst().edges().iter().map(|edge| edge.weight);
     Ok(report(spent, &matrix, Some(sum(weights))))
 }
 
 /// Labels and strengths of new rows in batches, a batch's time.
 pub(crate) fn predict(arguments: &Arguments) -> Result<Report> {
-    let data = npy::read(arguments.path("data")?);
+    let data = npy::read(arguments.file("rows.npy")?);
     let (training, queries) = split(&data, arguments.number("train")?)?;
     let hdbscan = hdbscan(arguments)?;
     let (fitted, fit) = measure(|| hdbscan.fit(training));
@@ -86,9 +84,9 @@ pub(crate) fn predict(arguments: &Arguments) -> Result<Report> {
         (done?, spent)
     };
     let labels: Vec<Label> = out.iter().map(|assignment| assignment.label).collect();
-    write_labels(&arguments.path("ours")?, &labels)?;
+    write_labels(arguments, "ours.npy", &labels)?;
     let report = report(spent.each(queries.n_samples().div_ceil(batch)), &data, None);
-    Ok(Report { setup: Some(fit.seconds), ..report })
+    Ok(report.with("setup", fit.seconds))
 }
 
 fn check_training_labels(fitted: &FittedHdbscan, training: Features<'_>) -> Result<()> {
@@ -103,7 +101,7 @@ fn check_training_labels(fitted: &FittedHdbscan, training: Features<'_>) -> Resu
 
 /// Twenty other selections from one fit, all of them together.
 pub(crate) fn re_extract(arguments: &Arguments) -> Result<Report> {
-    let data = npy::read(arguments.path("data")?);
+    let data = npy::read(arguments.file("rows.npy")?);
     let hdbscan = hdbscan(arguments)?;
     let (fitted, fit) = measure(|| hdbscan.fit(data.features()));
     let fitted = fitted?;
@@ -127,12 +125,12 @@ pub(crate) fn re_extract(arguments: &Arguments) -> Result<Report> {
         })
     });
     made?;
-    Ok(Report { setup: Some(fit.seconds), ..report(spent, &data, None) })
+    Ok(report(spent, &data, None).with("setup", fit.seconds))
 }
 
 /// The nearest rows of every query; the index is there already.
 pub(crate) fn knn(arguments: &Arguments) -> Result<Report> {
-    let data = npy::read(arguments.path("data")?);
+    let data = npy::read(arguments.file("rows.npy")?);
     let (training, queries) = split(&data, arguments.number("train")?)?;
     let k = arguments.number("k")?;
     let (index, build) = measure(|| NeighborIndex::build(training, &Metric::Euclidean, Plan::Auto));
@@ -141,13 +139,13 @@ pub(crate) fn knn(arguments: &Arguments) -> Result<Report> {
     let (done, spent) = measure(|| index.query_into(queries, k, &mut found));
     done?;
     let distances = (0..found.n_samples()).flat_map(|query| found.of(query)).map(|near| near.distance);
-    Ok(Report { setup: Some(build.seconds), ..report(spent, &data, Some(sum(distances))) })
+    Ok(report(spent, &data, Some(sum(distances))).with("setup", build.seconds))
 }
 
 /// The exact silhouette of the groups that the rows were drawn from.
 pub(crate) fn silhouette(arguments: &Arguments) -> Result<Report> {
-    let data = npy::read(arguments.path("data")?);
-    let truth = npy::read(arguments.path("truth")?).labels();
+    let data = npy::read(arguments.file("rows.npy")?);
+    let truth = npy::read(arguments.file("truth.npy")?).labels();
     let params = QualityParams { silhouette_max_rows: truth.len(), ..QualityParams::default() };
     let (scores, spent) = measure(|| quality(data.features(), &truth, &params));
     Ok(report(spent, &data, scores?.silhouette))
@@ -155,8 +153,8 @@ pub(crate) fn silhouette(arguments: &Arguments) -> Result<Report> {
 
 /// DBCV of the groups that the rows were drawn from.
 pub(crate) fn validity(arguments: &Arguments) -> Result<Report> {
-    let data = npy::read(arguments.path("data")?);
-    let truth = npy::read(arguments.path("truth")?).labels();
+    let data = npy::read(arguments.file("rows.npy")?);
+    let truth = npy::read(arguments.file("truth.npy")?).labels();
     let (score, spent) = measure(|| dbcv(data.features(), &truth));
     Ok(report(spent, &data, score?))
 }
@@ -164,8 +162,8 @@ pub(crate) fn validity(arguments: &Arguments) -> Result<Report> {
 /// Learning from the rows that are not noise and labelling the queries, as the peer does it: every
 /// query gets a label, nothing is evaluated.
 pub(crate) fn fallback(arguments: &Arguments) -> Result<Report> {
-    let data = npy::read(arguments.path("data")?);
-    let truth = npy::read(arguments.path("truth")?).labels();
+    let data = npy::read(arguments.file("rows.npy")?);
+    let truth = npy::read(arguments.file("truth.npy")?).labels();
     let train = arguments.number("train")?;
     let (training, queries) = split(&data, train)?;
     let knn = KnnFallback::new(KnnParams {
@@ -194,7 +192,7 @@ pub(crate) fn split(data: &Array, train: usize) -> Result<(Features<'_>, Feature
 
 pub(crate) fn report(spent: Spent, data: &Array, check: Option<f64>) -> Report {
     let input_mb = size_of_val(data.f64()) as f64 / 1e6;
-    Report { spent, setup: None, check, input_mb }
+    Report::new(spent).with("input_mb", input_mb).with_known([("check", check)])
 }
 
 fn tree_weight(fitted: &FittedHdbscan) -> f64 {

@@ -4,19 +4,16 @@ use std::num::NonZero;
 
 use anyhow::{Context, Result, bail};
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
+use tsc_peers::{Arguments, Report, measure};
 use tsc_testing::npy;
 
-use crate::{
-    arguments::Arguments,
-    meter::{Report, measure},
-    ours::{report, split, sum},
-};
+use crate::ours::{report, split, sum};
 
 /// Defines the neighbour search of one coordinate type; kiddo needs the width at compile time.
 macro_rules! kiddo {
     ($name:ident, $batch:ident, $coordinate:ty) => {
         pub(crate) fn $name(arguments: &Arguments) -> Result<Report> {
-            match npy::read(arguments.path("data")?).n_columns() {
+            match npy::read(arguments.file("rows.npy")?).n_columns() {
                 8 => $batch::<8>(arguments),
                 24 => $batch::<24>(arguments),
                 width => bail!("kiddo is compiled for 8 and 24 columns, not {width}"),
@@ -24,7 +21,7 @@ macro_rules! kiddo {
         }
 
         fn $batch<const D: usize>(arguments: &Arguments) -> Result<Report> {
-            let data = npy::read(arguments.path("data")?);
+            let data = npy::read(arguments.file("rows.npy")?);
             let (training, queries) = split(&data, arguments.number("train")?)?;
             let k = NonZero::new(arguments.number("k")?).context("k=0")?;
             let points = |rows: &[f64]| -> Vec<[$coordinate; D]> {
@@ -37,7 +34,7 @@ macro_rules! kiddo {
                 tree.query_batch(&queries).nearest_n::<SquaredEuclidean<$coordinate>>(k).execute()
             });
             let distances = found.iter().flatten().map(|near| f64::from(near.distance).sqrt());
-            Ok(Report { setup: Some(build.seconds), ..report(spent, &data, Some(sum(distances))) })
+            Ok(report(spent, &data, Some(sum(distances))).with("setup", build.seconds))
         }
     };
 }
