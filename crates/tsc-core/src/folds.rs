@@ -17,6 +17,8 @@ pub enum Split {
     Time,
     /// Time cut, and rows of groups on both sides leave the training side.
     GroupTime,
+    /// For panels, many series over few periods: the newest timestamps are held out, inner folds are by group.
+    Panel,
 }
 
 /// What [`folds`] is asked for.
@@ -56,7 +58,7 @@ pub struct Folds {
     pub purged: usize,
     /// No groups and no times were given, so each row counts as its own group.
     pub rows_as_groups: bool,
-    /// Rows were told apart by time: each fold trains on what came before its held-out rows.
+    /// Inner folds are by time: each trains on what came before its held-out rows.
     pub by_time: bool,
 }
 
@@ -97,10 +99,11 @@ pub fn folds(
         given => given,
     };
     let rows_as_groups = split == Split::Group && groups.is_none();
-    if rows_as_groups && spec.split == Split::Group || split == Split::GroupTime && groups.is_none() {
+    let needs_groups = matches!(spec.split, Split::Group | Split::GroupTime | Split::Panel);
+    if needs_groups && groups.is_none() {
         return Err(config("TSC-CFG-011", "the split asks for groups, the batch has none".into()));
     }
-    if matches!(split, Split::Time | Split::GroupTime) && times.is_none() {
+    if matches!(split, Split::Time | Split::GroupTime | Split::Panel) && times.is_none() {
         return Err(config("TSC-CFG-011", "the split asks for times, the batch has none".into()));
     }
     let own: Vec<GroupId>;
@@ -114,6 +117,17 @@ pub fn folds(
     let mut result = match (split, times) {
         (Split::Time | Split::GroupTime, Some(times)) => {
             by_time(times, (split == Split::GroupTime).then_some(groups_or_rows), spec)?
+        }
+        (Split::Panel, Some(times)) => {
+            let outer = by_time(times, None, &FoldSpec { folds: 0, ..*spec })?;
+            let inner: Vec<GroupId> = outer.fit.iter().map(|&row| groups_or_rows[row]).collect();
+            let folds = by_group(&inner, &FoldSpec { holdout: 0.0, ..*spec })?.folds;
+            let of_all = |rows: Vec<usize>| rows.into_iter().map(|row| outer.fit[row]).collect();
+            let folds = folds
+                .into_iter()
+                .map(|fold| Fold { train: of_all(fold.train), held_out: of_all(fold.held_out) })
+                .collect();
+            Folds { folds, by_time: false, ..outer }
         }
         _ => by_group(groups_or_rows, spec)?,
     };
@@ -315,6 +329,27 @@ mod tests {
         let split = folds(100, Some(&groups), Some(&times), &spec(Split::GroupTime, 0)).unwrap();
         assert_eq!(split.holdout, (80..100).collect::<Vec<_>>());
         assert_eq!(split.purged, 20);
+    }
+
+    #[test]
+    fn a_panel_holds_out_the_newest_and_folds_by_series() {
+        let times: Vec<Timestamp> = (0..100).map(|i| Timestamp(i / 10)).collect();
+        let groups: Vec<GroupId> = (0..100).map(|i| GroupId(i % 10)).collect();
+        let split = folds(100, Some(&groups), Some(&times), &spec(Split::Panel, 5)).unwrap();
+        assert_eq!(split.holdout, (80..100).collect::<Vec<_>>());
+        assert!(!split.by_time);
+        for fold in &split.folds {
+            assert_eq!((fold.train.len(), fold.held_out.len()), (64, 16));
+            assert!(
+                fold.held_out.iter().all(|&held| fold.train.iter().all(|&row| groups[row] != groups[held]))
+            );
+            assert!(fold.train.iter().all(|&row| row < 80));
+        }
+        assert_eq!(folds(100, None, Some(&times), &spec(Split::Panel, 5)).unwrap_err().code(), "TSC-CFG-011");
+        assert_eq!(
+            folds(100, Some(&groups), None, &spec(Split::Panel, 5)).unwrap_err().code(),
+            "TSC-CFG-011"
+        );
     }
 
     #[test]

@@ -67,9 +67,8 @@ fn config() -> PipelineConfig {
         segments: SegmentParams { auto_size: true, ..SegmentParams::default() },
         ..PipelineConfig::default()
     };
-    config.training.split = Split::Time;
-    // Several expanding windows need more periods than some of these panels have.
-    config.training.folds = Some(1);
+    config.training.split = Split::Panel;
+    config.training.folds = Some(3);
     config.intervals.levels = vec![0.8];
     config
 }
@@ -81,7 +80,7 @@ pub(crate) fn hospital(folder: &Path) -> Result<Vec<Line>> {
     let spec = TableSpec { columns: ColumnMap { time: "month".into(), ..spec.columns.clone() }, ..spec };
     let table = SeriesTable::read(Source::Path(&file(folder, ".csv")?), &spec)?;
     let params = SeriesParams {
-        rows: Rows::Panel { from: 24, every: 3 },
+        rows: Rows::Panel { from: 24, every: 6 },
         target: Some(TargetSpec::Forecast { variable: "value".into() }),
         scale: ScaleParams { form: TargetForm::SmoothedDifference, ..ScaleParams::default() },
         cluster_columns: ["season_index", "trend24", "roll12_std"].map(|f| format!("value.{f}")).to_vec(),
