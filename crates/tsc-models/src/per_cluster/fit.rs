@@ -275,14 +275,13 @@ fn fit_scopes<R: Regressor>(
 fn judge<R: Regressor>(bench: &Bench<'_, R>, folds: &mut [Member<'_, R::Fitted>]) -> Result<Folded> {
     let mut told = Folded { out_of_fold: vec![f64::NAN; bench.y.len()], ..Folded::default() };
     if bench.regressor.capabilities().early_stopping {
-        told.rounds = best_mean_round(folds);
         for (_, outcome) in &mut *folds {
             told.fold_rounds.push(outcome.best_round);
             told.curves.push(std::mem::take(&mut outcome.history));
             let capped = |w: &FitWarning| matches!(w, FitWarning::CapReached { .. });
             told.capped += usize::from(outcome.warnings.iter().any(capped));
         }
-        told.rounds = told.rounds.or_else(|| upper_median(&told.fold_rounds)).filter(|&rounds| rounds > 0);
+        told.rounds = upper_median(&told.fold_rounds).filter(|&rounds| rounds > 0);
     }
     let predicted: Vec<Result<Vec<f64>>> = folds
         .par_iter_mut()
@@ -430,26 +429,6 @@ fn keep(out_of_fold: &mut [f64], rows: &[usize], predicted: &[f64]) {
     for (&row, &value) in rows.iter().zip(predicted) {
         out_of_fold[row] = value;
     }
-}
-
-/// The round at which the mean of the folds' curves is best, each fold weighing as many rows as it left out.
-///
-/// Steadier than the folds' own best rounds, which on few rows are chance. `None` where a fold has no curve.
-fn best_mean_round<F>(folds: &[Member<'_, F>]) -> Option<u32> {
-    let curves: Option<Vec<(f64, &[f64])>> = folds
-        .iter()
-        .map(|(task, outcome)| Some((task.held_out.len() as f64, outcome.history.first()?.values.as_slice())))
-        .collect();
-    let curves = curves.filter(|curves| !curves.is_empty())?;
-    let rounds = curves.iter().map(|(_, values)| values.len()).min().filter(|&rounds| rounds > 0)?;
-    // Whether the metric is to fall or to rise shows in what the fold called its best.
-    let (_, first) = &folds[0];
-    let values = curves[0].1;
-    let best = *values.get(first.best_round.checked_sub(1)? as usize)?;
-    let sign = if values.iter().all(|value| *value >= best) { 1.0 } else { -1.0 };
-    let mean = |round: usize| sign * curves.iter().map(|(rows, values)| rows * values[round]).sum::<f64>();
-    let best = (0..rounds).fold(0, |best, round| if mean(round) < mean(best) { round } else { best });
-    u32::try_from(best + 1).ok()
 }
 
 fn upper_median(rounds: &[u32]) -> Option<u32> {

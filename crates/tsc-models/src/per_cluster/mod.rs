@@ -112,8 +112,8 @@ pub struct SegmentedRows<'a> {
 /// `(1 - w) * pooled + w * own`, where `w = clamp(b - z se(b), 0, 1)` and b is the slope of `y - pooled`
 /// on `own - pooled` over out-of-fold predictions, its standard error taken by group.
 ///
-/// Where the regressor stops early, each fold stops on its own held-out rows; all are cut at the round where the
-/// mean of their curves is best, and out-of-fold predictions are taken there. With two or more folds by group a model is the
+/// Where the regressor stops early, each fold stops on its own held-out rows; all are cut at the upper median
+/// of their rounds, and out-of-fold predictions are taken there. With two or more folds by group a model is the
 /// mean of its folds' models ([`FoldMean`]); else, and where rows are told apart by time, one model is fitted on
 /// all fit rows with that number of rounds.
 ///

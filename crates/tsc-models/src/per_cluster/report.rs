@@ -44,7 +44,7 @@ pub struct ModelReport {
     pub rows: u64,
     /// Models whose mean is served: those of the folds, or one of all fit rows.
     pub members: u64,
-    /// Rounds of each: where the mean of the folds' curves is best; 0 for models without rounds.
+    /// Rounds of each: the upper median of the folds' best; 0 for models without rounds.
     pub best_round: u32,
     /// Best round of each fold.
     pub fold_rounds: Vec<u32>,
