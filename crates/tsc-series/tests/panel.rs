@@ -141,7 +141,7 @@ fn a_row_is_made_when_a_month_has_ended_and_its_target_is_the_next_one() {
     let stamps = |from: usize| (from..from + 4).map(|at| Timestamp(month(at))).collect::<Vec<_>>();
     assert_eq!((matrix.times(), matrix.known_at()), (&stamps(1)[..], &stamps(2)[..]));
     let batch = matrix.batch();
-    assert_eq!((batch.times(), batch.groups().unwrap()[0]), (Some(matrix.times()), matrix.groups()[0]));
+    assert_eq!((batch.times(), batch.groups().unwrap()[0]), (Some(matrix.known_at()), matrix.groups()[0]));
     let ids: std::collections::BTreeSet<_> = matrix.ids().iter().collect();
     assert_eq!(ids.len(), 4);
 }
