@@ -58,8 +58,10 @@ pub struct Folds {
     pub purged: usize,
     /// No groups and no times were given, so each row counts as its own group.
     pub rows_as_groups: bool,
-    /// Inner folds are by time: each trains on what came before its held-out rows.
-    pub by_time: bool,
+    /// The holdout is the newest rows.
+    pub newest_held_out: bool,
+    /// Each inner fold trains on what came before its held-out rows, so the first ones saw little.
+    pub expanding: bool,
 }
 
 /// Holdout and inner folds without leakage: the only splitter of the workspace.
@@ -127,7 +129,7 @@ pub fn folds(
                 .into_iter()
                 .map(|fold| Fold { train: of_all(fold.train), held_out: of_all(fold.held_out) })
                 .collect();
-            Folds { folds, by_time: false, ..outer }
+            Folds { folds, expanding: false, ..outer }
         }
         _ => by_group(groups_or_rows, spec)?,
     };
@@ -177,7 +179,8 @@ fn by_group(groups: &[GroupId], spec: &FoldSpec) -> Result<Folds> {
     let folds = folds.collect::<Vec<_>>();
     // A single fold is a plain split of its own: a fifth is held out, the rest trains.
     let folds = if spec.folds == 1 { single_fold(groups, &fit, spec)? } else { folds };
-    Ok(Folds { holdout, fit, folds, purged: 0, rows_as_groups: false, by_time: false })
+    let (newest_held_out, expanding) = (false, false);
+    Ok(Folds { holdout, fit, folds, purged: 0, rows_as_groups: false, newest_held_out, expanding })
 }
 
 fn single_fold(groups: &[GroupId], fit: &[usize], spec: &FoldSpec) -> Result<Vec<Fold>> {
@@ -224,7 +227,8 @@ fn by_time(times: &[Timestamp], groups: Option<&[GroupId]>, spec: &FoldSpec) -> 
         }
         folds.push(Fold { train, held_out });
     }
-    Ok(Folds { holdout, fit, folds, purged, rows_as_groups: false, by_time: true })
+    let (newest_held_out, expanding) = (true, true);
+    Ok(Folds { holdout, fit, folds, purged, rows_as_groups: false, newest_held_out, expanding })
 }
 
 fn cut_at(
@@ -337,7 +341,7 @@ mod tests {
         let groups: Vec<GroupId> = (0..100).map(|i| GroupId(i % 10)).collect();
         let split = folds(100, Some(&groups), Some(&times), &spec(Split::Panel, 5)).unwrap();
         assert_eq!(split.holdout, (80..100).collect::<Vec<_>>());
-        assert!(!split.by_time);
+        assert!(split.newest_held_out && !split.expanding);
         for fold in &split.folds {
             assert_eq!((fold.train.len(), fold.held_out.len()), (64, 16));
             assert!(

@@ -26,6 +26,8 @@ pub(crate) enum ModelsError {
     ShrinkWithoutFolds,
     #[error("{what} has {have} entries, the matrix has {need} rows")]
     Length { what: &'static str, have: usize, need: usize },
+    #[error("the plain forecast {name} has {have} entries, the matrix has {need} rows")]
+    Reference { name: String, have: usize, need: usize },
     #[error("{what} at row {row} is {problem}")]
     Value { what: &'static str, row: usize, problem: &'static str },
     #[error("the row has {have} features, the model was fitted on {need}")]
@@ -91,7 +93,7 @@ impl From<ModelsError> for Error {
                 "TSC-MOD-010",
                 "set training.folds to at least 1, or models.selection to own or pooled",
             ),
-            M::Length { .. } | M::Value { .. } => {
+            M::Length { .. } | M::Reference { .. } | M::Value { .. } => {
                 (InvalidData, "TSC-MOD-011", "give every column one usable entry per row")
             }
             M::RowWidth { .. } => {

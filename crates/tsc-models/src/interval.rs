@@ -121,14 +121,38 @@ mod by_segment {
     }
 }
 
+/// Rows that a coverage is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Covered {
+    /// All of them.
+    All,
+    /// Noise of the clusterer.
+    Noise,
+    /// One cluster.
+    Cluster(ClusterId),
+}
+
+impl Covered {
+    /// The rows of a label.
+    pub(crate) fn of(label: Label) -> Self {
+        label.cluster().map_or(Self::Noise, Self::Cluster)
+    }
+
+    pub(crate) fn holds(self, label: Label) -> bool {
+        self == Self::All || self == Self::of(label)
+    }
+}
+
 /// How often held-out truth fell inside its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Coverage {
     /// Nominal coverage.
     pub level: f64,
-    /// Segment; `None` for noise, absent for all rows.
-    pub segment: Option<Option<ClusterId>>,
+    /// Of which rows.
+    pub segment: Covered,
     /// Rows with a known truth and an interval.
     pub rows: u64,
     /// Share inside, bounds included.
@@ -143,7 +167,7 @@ impl Coverage {
     /// `None` without a row that has a known truth and both bounds.
     pub(crate) fn of(
         level: f64,
-        segment: Option<Option<ClusterId>>,
+        segment: Covered,
         rows: impl Iterator<Item = (f64, f64, f64, GroupId)>,
     ) -> Option<Self> {
         let known = |&(truth, lower, upper, _): &(f64, f64, f64, GroupId)| {

@@ -15,7 +15,7 @@ mod transform;
 mod value;
 
 pub use gbdt::GbdtModel;
-pub use interval::{Coverage, IntervalMethod, IntervalParams};
+pub use interval::{Coverage, Covered, IntervalMethod, IntervalParams};
 pub use lightgbm::LightGbm;
 pub use linear::{FittedLinear, Linear, LinearParams};
 pub use params::{Boosting, GbmParams, Head, Metric, Objective, Scalar};

@@ -265,11 +265,12 @@ impl ValueReport {
         rivals: Vec<Rival>,
         segments: Vec<SegmentValue>,
         coverage: Vec<Coverage>,
+        is_used: bool,
     ) -> Option<Self> {
         let global = rivals.iter().find(|rival| rival.name == GLOBAL)?.paired;
         let beaten =
             rivals.iter().find(|rival| rival.name == PERMUTED).is_none_or(|p| p.paired.difference < 0.0);
-        let verdict = if segments.iter().all(|segment| segment.weight == 0.0) {
+        let verdict = if !is_used {
             Verdict::Unused
         } else if global.is_worse() {
             Verdict::Hurts
@@ -434,7 +435,7 @@ mod tests {
             Rival { name: PERMUTED.into(), paired: paired(permuted, [permuted, permuted]) },
         ];
         let segments = vec![SegmentValue { cluster: None, weight, paired: paired(middle, global) }];
-        ValueReport::of(Measure::Rmse, rivals, segments, Vec::new()).unwrap()
+        ValueReport::of(Measure::Rmse, rivals, segments, Vec::new(), weight > 0.0).unwrap()
     }
 
     #[test]

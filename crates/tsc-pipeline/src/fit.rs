@@ -128,6 +128,7 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
         holdout_noise: clustering.holdout_noise_ratio,
         holdout_rmse: models_report.holdout.served.rmse,
         centers: clustering.centers.clone(),
+        seen_until: None,
     };
     let reference = Reference::fit(
         x,
@@ -178,17 +179,22 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     Ok(Fit { models, report, split })
 }
 
-/// Fits target and resources once more with the held-out rows, unless the configuration says no.
+/// Fits target and resources once more with the newest rows, where those were held out.
 ///
-/// Called after everything that is reported, or decides on a challenger, was measured.
+/// Called after everything that is reported, or decides on a challenger, was measured. Held-out groups stay unseen:
+/// the next gate judges by the same groups, and must not meet a champion that knows them.
 pub(crate) fn refit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     stages: &Stages<C, R, N>,
     config: &PipelineConfig,
     batch: &Batch<'_>,
     fit: Fit<C, R, N>,
 ) -> Result<Fit<C, R, N>> {
-    let asked = config.training.refit;
-    let (true, Some(x), Some(targets)) = (asked, batch.features(), batch.targets()) else { return Ok(fit) };
+    let asked = config.training.refit && fit.split.newest_held_out;
+    let (true, Some(x), Some(targets), Some(times)) =
+        (asked, batch.features(), batch.targets(), batch.times())
+    else {
+        return Ok(fit);
+    };
     let Fit { mut models, mut report, split } = fit;
     let watch = Stopwatch::start();
     let all = folds(
@@ -210,6 +216,7 @@ pub(crate) fn refit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     models.target = per_cluster.refit(models.target, &rows, targets, &Watch::NONE)?;
     let heads = PerCluster::new(&stages.resource_regressor, config.per_cluster())?;
     models.resources = models.resources.refit(&heads, &rows, batch.resources(), &Watch::NONE)?;
+    models.facts.seen_until = times.iter().max().copied();
     report.refitted_rows = Some(x.n_samples() as u64);
     report.timings.refit = watch.seconds();
     report.timings.total += report.timings.refit;

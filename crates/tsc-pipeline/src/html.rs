@@ -2,7 +2,7 @@
 
 use tsc_core::{Batch, Clusterer, NoiseFallback, Regressor};
 #[cfg(feature = "report")]
-use tsc_models::{Coverage, Paired, SegmentValue, ValueReport};
+use tsc_models::{Coverage, Covered, Paired, SegmentValue, ValueReport};
 #[cfg(feature = "report")]
 use tsc_report::{
     Absent, ClusterMap, ClusterScores, ClusterSize, ClusterSummary, Compared, CoverageRow, DataFindings,
@@ -134,7 +134,11 @@ fn value(value: &ValueReport) -> Value {
         compared(name, &s.paired)
     };
     let coverage = |row: &Coverage| CoverageRow {
-        name: row.segment.map_or("all rows".into(), segment),
+        name: match row.segment {
+            Covered::Cluster(cluster) => segment(Some(cluster)),
+            Covered::Noise => segment(None),
+            _ => "all rows".into(),
+        },
         level: row.level,
         rows: row.rows,
         share: row.share,

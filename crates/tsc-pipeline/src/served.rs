@@ -46,6 +46,9 @@ pub(crate) struct FitFacts {
     pub(crate) holdout_rmse: Option<f64>,
     /// Mean of each cluster's members in original units.
     pub(crate) centers: Vec<Vec<f64>>,
+    /// Time of the newest row of a last fit that took in the held-out ones.
+    #[serde(default)]
+    pub(crate) seen_until: Option<Timestamp>,
 }
 
 /// Predictions of one resource for a batch, in its unit.

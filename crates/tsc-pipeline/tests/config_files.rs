@@ -89,3 +89,13 @@ fn p26_every_file_round_trips_through_json() {
         assert_eq!(PipelineConfig::from_json(&config.to_json()).unwrap(), config, "{name}");
     }
 }
+
+#[test]
+fn quantile_bounds_need_a_backend_with_quantiles() {
+    let error =
+        PipelineConfig::from_toml("[models]\nbackend = \"linear\"\n[intervals]\nlevels = [0.8]").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "intervals.method is cqr, which the linear backend cannot fit, must be residual"
+    );
+}

@@ -254,3 +254,30 @@ fn models_are_send_and_sync() {
     fn check<T: Send + Sync>(_: &T) {}
     check(&fitted().models());
 }
+
+/// training.refit: newest rows are given back, and the gate then judges by rows that the champion never saw.
+#[test]
+fn a_champion_is_not_judged_by_rows_it_was_refitted_on() {
+    let cohort = Cohort::new(450, 1);
+    let days =
+        |from: i64| -> Vec<Timestamp> { (from..from + 450).map(|day| Timestamp(day * 86_400_000)).collect() };
+    let first = days(0);
+    let config = config_with("[training]\nsplit = \"time\"");
+    let (mut pipeline, report) = Pipeline::from_config(&config)
+        .unwrap()
+        .fit_initial(&cohort.batch().with_times(&first).unwrap())
+        .unwrap();
+    assert_eq!(report.refitted_rows, Some(450));
+    let retrain = pipeline.retrain("nothing new").unwrap();
+    assert_eq!(retrain.outcome, RetrainOutcome::Deferred);
+    assert!(retrain.reasons[0].contains("TSC-DAT-025"), "{:?}", retrain.reasons);
+
+    let later = days(450);
+    pipeline.process_batch(&Cohort::new(450, 2).batch().with_times(&later).unwrap()).unwrap();
+    let retrain = pipeline.retrain("new rows").unwrap();
+    assert!(matches!(retrain.outcome, RetrainOutcome::Promoted | RetrainOutcome::Rejected), "{retrain:?}");
+
+    let (_, by_group) =
+        Pipeline::from_config(&common::config()).unwrap().fit_initial(&cohort.batch()).unwrap();
+    assert_eq!(by_group.refitted_rows, None, "held-out groups stay unseen");
+}

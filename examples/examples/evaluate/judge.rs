@@ -175,7 +175,7 @@ fn permuted(
     };
     let heads = PerCluster::new(regressor(config)?, params)?;
     let (mut fitted, _) = heads.fit(&rows, case.train_targets, &Watch::NONE)?;
-    if training.refit {
+    if training.refit && split.newest_held_out {
         let all = folds(n, Some(groups), batch.times(), &FoldSpec { holdout: 0.0, ..spec })?;
         fitted =
             heads.refit(fitted, &SegmentedRows { folds: &all, ..rows }, case.train_targets, &Watch::NONE)?;

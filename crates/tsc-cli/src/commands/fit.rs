@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tsc_pipeline::core::TrackingReport;
-use tsc_pipeline::models::ValueReport;
+use tsc_pipeline::models::{Covered, ValueReport};
 use tsc_pipeline::series::Featurizer;
 use tsc_pipeline::{Pipeline, TrainingReport};
 
@@ -91,7 +91,7 @@ pub(crate) fn print_value(value: &ValueReport) -> Result<(), Failure> {
             paired.rows, paired.first, paired.second
         ))?;
     }
-    for coverage in value.coverage.iter().filter(|coverage| coverage.segment.is_none()) {
+    for coverage in value.coverage.iter().filter(|coverage| coverage.segment == Covered::All) {
         say(format!(
             "{:.0} % intervals hold {:.1} % of {} held-out rows, mean width {:.4}",
             100.0 * coverage.level,

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 use tsc_core::{
     ClusterId, Curve, Error, FitOutcome, FitWarning, FittedRegressor, Folds, GroupId, Intervals, Label, Loss,
-    PredictionSource, RegressionScores, Regressor, Result, Watch,
+    PredictionSource, Reference, RegressionScores, Regressor, Result, Watch,
 };
 
 use super::bounds::Bounds;
@@ -20,7 +20,7 @@ use super::tasks::{Bench, Task};
 use super::weight::{Evidence, SelectionLoss, Weight, WeightReason, weigh};
 use super::{PerCluster, SegmentedRows, Selection};
 use crate::error::ModelsError;
-use crate::interval::{Correction, Coverage, IntervalMethod, IntervalParams};
+use crate::interval::{Correction, Coverage, Covered, IntervalMethod, IntervalParams};
 use crate::transform::Transform;
 use crate::value::{GLOBAL, Measure, PERMUTED, Paired, Rival, SegmentValue, ValueReport, permuted_labels};
 
@@ -166,6 +166,11 @@ fn check<R: Regressor>(head: &PerCluster<R>, rows: &SegmentedRows<'_>, y: &[f64]
     for (what, have) in [("targets", y.len()), ("labels", rows.labels.len()), ("groups", groups)] {
         if have != need {
             return Err(ModelsError::Length { what, have, need }.into());
+        }
+    }
+    for Reference { name, values } in rows.references {
+        if values.len() != need {
+            return Err(ModelsError::Reference { name: (*name).into(), have: values.len(), need }.into());
         }
     }
     let folds = rows.folds;
@@ -408,14 +413,16 @@ fn calibrate<F>(
 
 /// Folds by group each saw most of the rows, so their mean serves; folds of an expanding window did not.
 fn serves_folds(folds: &Folds) -> bool {
-    !folds.by_time
+    !folds.expanding
 }
 
 /// Warnings that more than half of the members gave, each once.
 fn told_by_most(all: Vec<Vec<FitWarning>>) -> Vec<FitWarning> {
     let n = all.len();
     let mut kept: Vec<FitWarning> = Vec::new();
-    for warning in all.iter().flatten() {
+    // That the rounds ended at their cap is told once for the head.
+    let is_cap = |warning: &&FitWarning| matches!(warning, FitWarning::CapReached { .. });
+    for warning in all.iter().flatten().filter(|warning| !is_cap(warning)) {
         let same = |other: &FitWarning| std::mem::discriminant(other) == std::mem::discriminant(warning);
         let count = all.iter().filter(|warnings| warnings.iter().any(same)).count();
         if 2 * count > n && !kept.iter().any(same) {
@@ -548,36 +555,39 @@ pub(super) fn refit<R: Regressor>(
     let quantiles = if fitted.bounds.is_some() { head.params.intervals.quantiles() } else { Vec::new() };
     let losses = std::iter::once(Loss::Configured).chain(quantiles.into_iter().map(Loss::Quantile));
     let losses: Vec<Loss> = losses.collect();
-    let mut again = fitted;
+    let mut tasks = Vec::new();
+    // Scopes with a model, and how many members it gets.
+    let mut wanted = Vec::new();
     for (number, scope) in scopes.iter().enumerate() {
-        let stored = match scope.cluster {
-            None => &mut again.pooled,
-            Some(cluster) => match again.clusters.get_mut(&cluster) {
-                Some(own) => &mut own.stored,
-                None => continue,
-            },
-        };
+        let Some(stored) = fitted.stored(scope.cluster) else { continue };
         let rounds = Some(stored.rounds).filter(|&rounds| rounds > 0);
         let mut parts: Vec<Task> = folds.iter().filter(|task| task.scope == number).cloned().collect();
         if !serves_folds(rows.folds) || parts.len() < 2 {
             parts = vec![scope.task(number, rounds)];
         }
-        let task = |loss: Loss| {
-            parts.iter().map(move |part| Task { rounds, loss, held_out: Vec::new(), ..part.clone() })
-        };
-        let tasks: Vec<Task> = losses.iter().flat_map(|&loss| task(loss)).collect();
-        let models: Result<Vec<R::Fitted>> =
-            bench.fit(&tasks)?.into_iter().map(|result| result.map(|outcome| outcome.model)).collect();
-        // A cluster that cannot be fitted again keeps the model that was measured.
+        for &loss in &losses {
+            let task = |part: &Task| Task { rounds, loss, held_out: Vec::new(), ..part.clone() };
+            tasks.extend(parts.iter().map(task));
+        }
+        wanted.push((number, parts.len()));
+    }
+    let mut results = bench.fit(&tasks)?.into_iter();
+    let mut again = fitted;
+    for (number, members) in wanted {
+        let scope = &scopes[number];
+        let outcomes: Vec<Result<FitOutcome<R::Fitted>>> =
+            results.by_ref().take(members * losses.len()).collect();
+        let models = outcomes.into_iter().map(|outcome| Ok(outcome?.model)).collect::<Result<Vec<_>>>();
         let mut models = match models {
             Ok(models) => models.into_iter(),
             Err(error) if scope.cluster.is_none() => return Err(error),
+            // A cluster that cannot be fitted again keeps the model that was measured.
             Err(_) => continue,
         };
-        let mut next =
-            || FoldMean::new(models.by_ref().take(parts.len()).collect()).ok_or(ModelsError::Widths);
+        let mut next = || FoldMean::new(models.by_ref().take(members).collect()).ok_or(ModelsError::Widths);
+        let Some(stored) = again.stored_mut(scope.cluster) else { continue };
         stored.model = next()?;
-        stored.quantiles = (1..losses.len()).map(|_| next()).collect::<std::result::Result<_, _>>()?;
+        stored.quantiles = losses[1..].iter().map(|_| next()).collect::<std::result::Result<_, _>>()?;
         stored.rows = scope.rows.len() as u64;
         stored.importance = stored.model.feature_importance();
     }
@@ -609,8 +619,9 @@ fn permuted<R: Regressor>(
         let weight = weight_of(head, &rows, bench.y, &scope.rows, &own, out_of_fold).value;
         let mine = |row: &usize| labels[*row].cluster() == scope.cluster;
         let members: Vec<usize> = rows.folds.holdout.iter().copied().filter(mine).collect();
-        if weight > 0.0 && !members.is_empty() {
-            let predicted = own.model.predict(rows.x.gather(&members, &mut Vec::new()))?;
+        if weight > 0.0 {
+            // A model that fails leaves its rows without a value: a control must not end the fit.
+            let predicted = score(&own.model, scope.cluster, rows.x, &members, &mut Vec::new());
             for (&row, value) in members.iter().zip(predicted) {
                 served[row] = transform.invert(blend(weight, transform.apply(pooled[row]), value));
             }
@@ -743,18 +754,20 @@ impl<'a> Scored<'a> {
             .chain([within(Label::NOISE, None, 0.0)])
             .flatten()
             .collect();
-        ValueReport::of(measure, rivals.into_iter().flatten().collect(), segments, self.coverage(rows))
+        let is_used = report.clusters.iter().any(|cluster| cluster.weight.value > 0.0);
+        let rivals = rivals.into_iter().flatten().collect();
+        ValueReport::of(measure, rivals, segments, self.coverage(rows), is_used)
     }
 
     /// How often held-out truth falls inside its interval: per level all rows first, then each segment.
     fn coverage(&self, rows: &SegmentedRows<'_>) -> Vec<Coverage> {
         let Some(Intervals { levels, lower, upper }) = &self.intervals else { return Vec::new() };
-        let segments: BTreeSet<Option<ClusterId>> =
-            rows.folds.holdout.iter().map(|&row| rows.labels[row].cluster()).collect();
+        let segments: BTreeSet<Label> = rows.folds.holdout.iter().map(|&row| rows.labels[row]).collect();
         let mut found = Vec::new();
         for ((&level, lower), upper) in levels.iter().zip(lower).zip(upper) {
-            for segment in std::iter::once(None).chain(segments.iter().copied().map(Some)) {
-                let mine = |row: &&usize| segment.is_none_or(|s| rows.labels[**row].cluster() == s);
+            let of_segments = segments.iter().map(|&label| Covered::of(label));
+            for segment in std::iter::once(Covered::All).chain(of_segments) {
+                let mine = |row: &&usize| segment.holds(rows.labels[**row]);
                 let held = rows.folds.holdout.iter().filter(mine);
                 let cells = held.map(|&row| (self.truth[row], lower[row], upper[row], group_of(rows, row)));
                 found.extend(Coverage::of(level, segment, cells));

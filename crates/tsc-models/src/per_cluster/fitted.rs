@@ -114,6 +114,21 @@ impl<F: FittedRegressor> FittedPerCluster<F> {
         self.clusters.get(&cluster).map_or(0.0, |own| own.weight)
     }
 
+    /// The model of a scope; `None` is the pooled one.
+    pub(super) fn stored(&self, scope: Option<ClusterId>) -> Option<&Stored<F>> {
+        match scope {
+            None => Some(&self.pooled),
+            Some(cluster) => self.clusters.get(&cluster).map(|own| &own.stored),
+        }
+    }
+
+    pub(super) fn stored_mut(&mut self, scope: Option<ClusterId>) -> Option<&mut Stored<F>> {
+        match scope {
+            None => Some(&mut self.pooled),
+            Some(cluster) => self.clusters.get_mut(&cluster).map(|own| &mut own.stored),
+        }
+    }
+
     /// Clusters with a model of their own, ascending.
     pub fn modelled(&self) -> impl Iterator<Item = ClusterId> + '_ {
         self.clusters.keys().copied()

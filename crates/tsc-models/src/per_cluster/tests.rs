@@ -9,7 +9,7 @@ use tsc_core::{
 use tsc_testing::ToyRegressor;
 
 use super::*;
-use crate::interval::{IntervalMethod, IntervalParams};
+use crate::interval::{Covered, IntervalMethod, IntervalParams};
 use crate::value::{GLOBAL, PERMUTED, Verdict};
 
 /// Three clusters with slopes of their own and 12 rows of noise; patients of two rows each.
@@ -529,8 +529,15 @@ fn intervals_hold_their_share_of_held_out_rows_or_are_not_there() {
     let cohort = cohort(400, 5);
     let head = PerCluster::new(ToyRegressor, with_intervals(&[0.8, 0.9999])).unwrap();
     let (fitted, report) = head.fit(&cohort.rows(), &cohort.y, &Watch::NONE).unwrap();
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(
+        serde_json::from_str::<ModelsReport>(&json).unwrap(),
+        report,
+        "noise stays noise, all stays all"
+    );
     let coverage = report.value.unwrap().coverage;
-    let overall = coverage.iter().find(|c| c.level == 0.8 && c.segment.is_none()).unwrap();
+    assert!(coverage.iter().any(|c| c.segment == Covered::Noise));
+    let overall = coverage.iter().find(|c| c.level == 0.8 && c.segment == Covered::All).unwrap();
     // 243 held-out rows at .8: three binomial standard errors are .077.
     assert!((overall.share - 0.8).abs() < 0.08, "{overall:?}");
     assert!(overall.interval.unwrap()[0] < 0.8 && overall.mean_width > 0.0);

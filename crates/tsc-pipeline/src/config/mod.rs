@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use tsc_cluster::{HdbscanParams, ViewParams};
 use tsc_core::{Degradation, Millis, ResourceKind, Split, Unit, Violation};
 use tsc_fallback::KnnParams;
-use tsc_models::{GbmParams, IntervalParams, NoiseValue, PerClusterParams, ResourceParams, Selection};
+use tsc_models::{
+    GbmParams, IntervalMethod, IntervalParams, NoiseValue, PerClusterParams, ResourceParams, Selection,
+};
 use tsc_monitor::MonitorParams;
 use tsc_retrain::RetrainParams;
 use tsc_series::{SeriesParams, TableSpec};
@@ -148,8 +150,8 @@ pub struct TrainingParams {
     pub folds: Option<usize>,
     /// Rows closer than this before a time cut leave training.
     pub gap: Millis,
-    /// Whether models are fitted once more with the held-out rows, after everything reported was measured; without,
-    /// what was measured is what serves.
+    /// Where the newest rows are held out: whether models are fitted once more with them, after everything reported
+    /// was measured. Held-out groups stay unseen, so that a retrain's gate can judge by them.
     pub refit: bool,
 }
 
@@ -438,6 +440,12 @@ impl PipelineConfig {
             self.degradation.max_attempts >= 1,
             "degradation.max_attempts",
             "is 0, must be at least 1".into(),
+        );
+        let by_quantiles = self.intervals.method == IntervalMethod::Cqr && !self.intervals.levels.is_empty();
+        rule(
+            !(by_quantiles && self.models.backend == Backend::Linear),
+            "intervals.method",
+            "is cqr, which the linear backend cannot fit, must be residual".into(),
         );
         if self.training.folds == Some(0) && !self.intervals.levels.is_empty() {
             rule(
