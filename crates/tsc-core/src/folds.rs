@@ -58,8 +58,6 @@ pub struct Folds {
     pub purged: usize,
     /// No groups and no times were given, so each row counts as its own group.
     pub rows_as_groups: bool,
-    /// The holdout is the newest rows.
-    pub newest_held_out: bool,
     /// Each inner fold trains on what came before its held-out rows, so the first ones saw little.
     pub expanding: bool,
 }
@@ -179,8 +177,7 @@ fn by_group(groups: &[GroupId], spec: &FoldSpec) -> Result<Folds> {
     let folds = folds.collect::<Vec<_>>();
     // A single fold is a plain split of its own: a fifth is held out, the rest trains.
     let folds = if spec.folds == 1 { single_fold(groups, &fit, spec)? } else { folds };
-    let (newest_held_out, expanding) = (false, false);
-    Ok(Folds { holdout, fit, folds, purged: 0, rows_as_groups: false, newest_held_out, expanding })
+    Ok(Folds { holdout, fit, folds, purged: 0, rows_as_groups: false, expanding: false })
 }
 
 fn single_fold(groups: &[GroupId], fit: &[usize], spec: &FoldSpec) -> Result<Vec<Fold>> {
@@ -227,8 +224,7 @@ fn by_time(times: &[Timestamp], groups: Option<&[GroupId]>, spec: &FoldSpec) -> 
         }
         folds.push(Fold { train, held_out });
     }
-    let (newest_held_out, expanding) = (true, true);
-    Ok(Folds { holdout, fit, folds, purged, rows_as_groups: false, newest_held_out, expanding })
+    Ok(Folds { holdout, fit, folds, purged, rows_as_groups: false, expanding: true })
 }
 
 fn cut_at(
@@ -341,7 +337,7 @@ mod tests {
         let groups: Vec<GroupId> = (0..100).map(|i| GroupId(i % 10)).collect();
         let split = folds(100, Some(&groups), Some(&times), &spec(Split::Panel, 5)).unwrap();
         assert_eq!(split.holdout, (80..100).collect::<Vec<_>>());
-        assert!(split.newest_held_out && !split.expanding);
+        assert!(!split.expanding);
         for fold in &split.folds {
             assert_eq!((fold.train.len(), fold.held_out.len()), (64, 16));
             assert!(

@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod artifact;
 mod batch;
@@ -20,6 +20,8 @@ mod resources;
 mod retraining;
 mod schema;
 mod scores;
+#[expect(unsafe_code, reason = "code for a processor's vector units is unsafe to call on another")]
+pub mod simd;
 pub mod stats;
 mod time;
 mod tracking;

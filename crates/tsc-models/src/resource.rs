@@ -289,19 +289,20 @@ impl<F: FittedRegressor> FittedResources<F> {
     ///
     /// As [`fit_resources`]; `InvalidConfig` if a head's column is missing.
     pub fn refit<R: Regressor<Fitted = F>>(
-        self,
+        &self,
         heads: &PerCluster<R>,
         rows: &SegmentedRows<'_>,
         resources: &ResourceTargets<'_>,
         watch: &Watch<'_>,
     ) -> Result<Self> {
-        let refit = |head: ResourceHead<F>| {
+        let refit = |head: &ResourceHead<F>| {
             let column = resources.columns().iter().find(|column| column.kind == head.kind);
             let column = column.ok_or_else(|| ModelsError::NoSuchColumn(head.kind.to_string()))?;
-            let models = heads.refit_transformed(head.models, rows, column.values, head.transform, watch)?;
-            Ok(ResourceHead { models, ..head })
+            let models = heads.refit_transformed(&head.models, rows, column.values, head.transform, watch)?;
+            let (kind, unit) = (head.kind.clone(), head.unit.clone());
+            Ok(ResourceHead { kind, unit, transform: head.transform, models })
         };
-        let heads: Result<Vec<_>> = self.heads.into_iter().map(refit).collect();
+        let heads: Result<Vec<_>> = self.heads.iter().map(refit).collect();
         Ok(Self { heads: heads.map_err(|error: Error| error.at_stage(Stage::ResourceModel))? })
     }
 

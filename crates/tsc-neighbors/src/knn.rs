@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use tsc_core::simd::{self, Work};
+
 use crate::kernel::{BLOCK, Euclidean, Kernel, Space, bits, lanes_up_to};
 use crate::parallel::for_each_chunk_of_two;
 use crate::search::push_sorted;
-use crate::simd::{self, Work};
 use crate::tree::{Child, Tree};
 
 /// Blocks a thread takes at a time.

@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 mod error;
 mod index;
@@ -10,8 +10,6 @@ mod neighborhoods;
 mod pairs;
 mod parallel;
 mod search;
-#[expect(unsafe_code, reason = "code for a processor's vector units is unsafe to call on another")]
-mod simd;
 mod spanning;
 mod tree;
 

@@ -1,8 +1,9 @@
 //! Search for one row: the k nearest rows, or all rows within a radius.
 
+use tsc_core::simd::{self, Work};
+
 use crate::kernel::{BLOCK, Euclidean, Kernel, Space, bits, lanes_up_to};
 use crate::neighborhoods::Neighbor;
-use crate::simd::{self, Work};
 use crate::tree::{Child, NO_CHILD, Tree};
 
 /// Above this k the candidates are collected and sorted instead of kept in order.

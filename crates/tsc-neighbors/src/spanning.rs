@@ -8,12 +8,13 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use tsc_core::simd::{self, Work};
+
 use crate::index::Edge;
 use crate::kernel::{BLOCK, Euclidean, Kernel, Space, bits, lanes_up_to, squared_apart};
 use crate::knn::{Surroundings, rows_of};
 use crate::parallel::for_each_chunk;
 use crate::search::push_sorted;
-use crate::simd::{self, Work};
 use crate::tree::{Child, NO_CHILD, Tree};
 
 /// Blocks a thread takes at a time.

@@ -23,17 +23,6 @@ pub(crate) fn too_few_rows(have: usize, need: usize) -> Error {
 }
 
 #[cold]
-pub(crate) fn nothing_newer(held_out: usize) -> Error {
-    Error::new(
-        ErrorKind::InvalidData,
-        Stage::Retraining,
-        "TSC-DAT-025",
-        format!("none of the {held_out} held-out rows is newer than what the champion was fitted on"),
-    )
-    .with_help("score newer rows with known targets first, or set training.refit = false")
-}
-
-#[cold]
 pub(crate) fn no_targets() -> Error {
     Error::new(ErrorKind::InvalidData, Stage::Input, "TSC-DAT-022", "the fit has no targets").with_help(
         "name their column in data.target, or add Batch::with_targets; NaN marks an unknown target",

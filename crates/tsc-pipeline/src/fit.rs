@@ -128,7 +128,6 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
         holdout_noise: clustering.holdout_noise_ratio,
         holdout_rmse: models_report.holdout.served.rmse,
         centers: clustering.centers.clone(),
-        seen_until: None,
     };
     let reference = Reference::fit(
         x,
@@ -171,6 +170,7 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
         fallback,
         target,
         resources,
+        measured: None,
         noise_value: config.models.noise_value,
         degradation: config.degradation.mode,
         reference: Arc::new(reference),
@@ -179,22 +179,18 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     Ok(Fit { models, report, split })
 }
 
-/// Fits target and resources once more with the newest rows, where those were held out.
+/// Fits target and resources once more with the rows that were held out, unless the configuration says no.
 ///
-/// Called after everything that is reported, or decides on a challenger, was measured. Held-out groups stay unseen:
-/// the next gate judges by the same groups, and must not meet a champion that knows them.
+/// Called after everything that is reported, or decides on a challenger, was measured. The models that were measured
+/// stay beside those that serve, for the next gate.
 pub(crate) fn refit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     stages: &Stages<C, R, N>,
     config: &PipelineConfig,
     batch: &Batch<'_>,
     fit: Fit<C, R, N>,
 ) -> Result<Fit<C, R, N>> {
-    let asked = config.training.refit && fit.split.newest_held_out;
-    let (true, Some(x), Some(targets), Some(times)) =
-        (asked, batch.features(), batch.targets(), batch.times())
-    else {
-        return Ok(fit);
-    };
+    let asked = config.training.refit;
+    let (true, Some(x), Some(targets)) = (asked, batch.features(), batch.targets()) else { return Ok(fit) };
     let Fit { mut models, mut report, split } = fit;
     let watch = Stopwatch::start();
     let all = folds(
@@ -213,10 +209,20 @@ pub(crate) fn refit<C: Clusterer, R: Regressor, N: NoiseFallback>(
         references: &[],
     };
     let per_cluster = PerCluster::new(&stages.regressor, config.per_cluster())?;
-    models.target = per_cluster.refit(models.target, &rows, targets, &Watch::NONE)?;
     let heads = PerCluster::new(&stages.resource_regressor, config.per_cluster())?;
-    models.resources = models.resources.refit(&heads, &rows, batch.resources(), &Watch::NONE)?;
-    models.facts.seen_until = times.iter().max().copied();
+    let again = per_cluster.refit(&models.target, &rows, targets, &Watch::NONE).and_then(|target| {
+        Ok((target, models.resources.refit(&heads, &rows, batch.resources(), &Watch::NONE)?))
+    });
+    let (target, resources) = match again {
+        Ok(again) => again,
+        Err(error) if config.degradation.mode == Degradation::BestEffort => {
+            report.skipped.push(Skipped { what: "training.refit".into(), reason: error.to_string() });
+            return Ok(Fit { models, report, split });
+        }
+        Err(error) => return Err(error),
+    };
+    models.measured = Some(std::mem::replace(&mut models.target, target));
+    models.resources = resources;
     report.refitted_rows = Some(x.n_samples() as u64);
     report.timings.refit = watch.seconds();
     report.timings.total += report.timings.refit;

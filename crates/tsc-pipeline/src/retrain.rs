@@ -36,6 +36,8 @@ pub(crate) struct Pending<C: Clusterer, R: Regressor, N: NoiseFallback> {
 type Timed<T> = (T, f64);
 
 /// Fits a challenger on the window and judges both on the rows it did not see.
+///
+/// Groups are held out by a hash of their own, so the champion did not see them either, as it was measured.
 fn challenge<C: Clusterer, R: Regressor, N: NoiseFallback>(
     stages: &Stages<C, R, N>,
     config: &PipelineConfig,
@@ -53,16 +55,12 @@ fn challenge<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let fit = fit(stages, config, &champion.schema, &rows, medians, champion.version + 1, at)?;
     let Some(x) = rows.features() else { unreachable!("the window holds checked rows") };
     let (mut buffer, targets) = (Vec::new(), rows.targets().unwrap_or_default());
-    let judged_on = unseen(&fit.split.holdout, rows.times(), champion.facts.seen_until);
-    if judged_on.is_empty() {
-        return Err(crate::error::nothing_newer(fit.split.holdout.len()));
-    }
-    let held = x.gather(&judged_on, &mut buffer);
-    let old = champion.score(held)?.predictions;
+    let held = x.gather(&fit.split.holdout, &mut buffer);
+    let old = champion.score_as_measured(held)?.predictions;
     let new = fit.models.score(held)?.predictions;
-    let truth: Vec<f64> = judged_on.iter().map(|&row| targets[row]).collect();
+    let truth: Vec<f64> = fit.split.holdout.iter().map(|&row| targets[row]).collect();
     let groups: Option<Vec<_>> =
-        rows.groups().map(|groups| judged_on.iter().map(|&row| groups[row]).collect());
+        rows.groups().map(|groups| fit.split.holdout.iter().map(|&row| groups[row]).collect());
     let holdout = Holdout {
         truth: &truth,
         groups: groups.as_deref(),
@@ -73,14 +71,6 @@ fn challenge<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let promoted = decision.outcome == GateOutcome::Promote;
     let fit = if promoted { refit(stages, config, &rows, fit)? } else { fit };
     Ok(Judged { fit, decision })
-}
-
-/// Held-out rows newer than what the champion has seen; all, where it saw none of them.
-fn unseen(holdout: &[usize], times: Option<&[Timestamp]>, seen_until: Option<Timestamp>) -> Vec<usize> {
-    match (times, seen_until) {
-        (Some(times), Some(until)) => holdout.iter().copied().filter(|&row| times[row] > until).collect(),
-        _ => holdout.to_vec(),
-    }
 }
 
 impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static> FittedPipeline<C, R, N> {
@@ -175,7 +165,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
         match judged {
             Ok(judged) => self.apply(judged, window, runs, &mut report, at),
             Err(error) => {
-                report.outcome = if matches!(error.code(), "TSC-DAT-015" | "TSC-DAT-021" | "TSC-DAT-025") {
+                report.outcome = if matches!(error.code(), "TSC-DAT-015" | "TSC-DAT-021") {
                     RetrainOutcome::Deferred
                 } else {
                     RetrainOutcome::Failed

@@ -29,6 +29,8 @@ pub struct Models<C: Clusterer = BoxClusterer, R: Regressor = BoxRegressor, N: N
     pub(crate) fallback: Option<N::Fitted>,
     pub(crate) target: FittedPerCluster<R::Fitted>,
     pub(crate) resources: FittedResources<R::Fitted>,
+    /// The models of the target that were measured, where those that serve were fitted once more afterwards.
+    pub(crate) measured: Option<FittedPerCluster<R::Fitted>>,
     pub(crate) noise_value: NoiseValue,
     pub(crate) degradation: Degradation,
     pub(crate) reference: Arc<Reference>,
@@ -46,9 +48,6 @@ pub(crate) struct FitFacts {
     pub(crate) holdout_rmse: Option<f64>,
     /// Mean of each cluster's members in original units.
     pub(crate) centers: Vec<Vec<f64>>,
-    /// Time of the newest row of a last fit that took in the held-out ones.
-    #[serde(default)]
-    pub(crate) seen_until: Option<Timestamp>,
 }
 
 /// Predictions of one resource for a batch, in its unit.
@@ -143,11 +142,20 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Models<C, R, N> {
     }
 
     pub(crate) fn score(&self, x: Features<'_>) -> Result<Scored> {
+        self.score_by(&self.target, x)
+    }
+
+    /// What the models say that never saw the rows held out from their fit.
+    pub(crate) fn score_as_measured(&self, x: Features<'_>) -> Result<Scored> {
+        self.score_by(self.measured.as_ref().unwrap_or(&self.target), x)
+    }
+
+    fn score_by(&self, target: &FittedPerCluster<R::Fitted>, x: Features<'_>) -> Result<Scored> {
         check_width(x, self.schema.n_features(), Stage::Input)?;
         let starts: Vec<usize> = (0..x.n_samples()).step_by(CHUNK).collect();
         let parts: Vec<Scored> = starts
             .par_iter()
-            .map(|&start| self.score_chunk(x.slice(start..x.n_samples().min(start + CHUNK))))
+            .map(|&start| self.score_chunk(target, x.slice(start..x.n_samples().min(start + CHUNK))))
             .collect::<Result<_>>()?;
         let mut all = Scored { predictions: Predictions::unavailable(0), degraded: Vec::new() };
         for part in parts {
@@ -170,7 +178,7 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Models<C, R, N> {
         Ok(all)
     }
 
-    fn score_chunk(&self, x: Features<'_>) -> Result<Scored> {
+    fn score_chunk(&self, target: &FittedPerCluster<R::Fitted>, x: Features<'_>) -> Result<Scored> {
         let n = x.n_samples();
         let mut degraded = Vec::new();
         let mut out = Predictions::unavailable(n);
@@ -190,7 +198,7 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Models<C, R, N> {
         }
         let mut buffer = Vec::new();
         let x_model = model_columns(x, &self.schema, &mut buffer);
-        let faults = self.target.predict_into(
+        let faults = target.predict_into(
             x_model,
             &out.density_labels,
             &out.labels,
@@ -201,13 +209,8 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Models<C, R, N> {
         for fault in faults {
             self.record(degraded_by(&fault, Stage::TimeSeriesModel), &mut degraded)?;
         }
-        out.intervals = self.target.intervals(
-            x_model,
-            &out.density_labels,
-            &out.labels,
-            self.noise_value,
-            &out.values,
-        )?;
+        out.intervals =
+            target.intervals(x_model, &out.density_labels, &out.labels, self.noise_value, &out.values)?;
         Ok(Scored { predictions: out, degraded })
     }
 

@@ -255,29 +255,29 @@ fn models_are_send_and_sync() {
     check(&fitted().models());
 }
 
-/// training.refit: newest rows are given back, and the gate then judges by rows that the champion never saw.
+/// training.refit: what serves has seen the held-out rows, and the gate judges by models that have not.
 #[test]
 fn a_champion_is_not_judged_by_rows_it_was_refitted_on() {
-    let cohort = Cohort::new(450, 1);
+    let (cohort, more) = (Cohort::new(450, 1), Cohort::new(450, 2));
     let days =
         |from: i64| -> Vec<Timestamp> { (from..from + 450).map(|day| Timestamp(day * 86_400_000)).collect() };
-    let first = days(0);
-    let config = config_with("[training]\nsplit = \"time\"");
-    let (mut pipeline, report) = Pipeline::from_config(&config)
-        .unwrap()
-        .fit_initial(&cohort.batch().with_times(&first).unwrap())
-        .unwrap();
-    assert_eq!(report.refitted_rows, Some(450));
-    let retrain = pipeline.retrain("nothing new").unwrap();
-    assert_eq!(retrain.outcome, RetrainOutcome::Deferred);
-    assert!(retrain.reasons[0].contains("TSC-DAT-025"), "{:?}", retrain.reasons);
-
-    let later = days(450);
-    pipeline.process_batch(&Cohort::new(450, 2).batch().with_times(&later).unwrap()).unwrap();
-    let retrain = pipeline.retrain("new rows").unwrap();
-    assert!(matches!(retrain.outcome, RetrainOutcome::Promoted | RetrainOutcome::Rejected), "{retrain:?}");
-
-    let (_, by_group) =
-        Pipeline::from_config(&common::config()).unwrap().fit_initial(&cohort.batch()).unwrap();
-    assert_eq!(by_group.refitted_rows, None, "held-out groups stay unseen");
+    let (first, later) = (days(0), days(450));
+    let outcome = |split: &str, refit: bool| {
+        let config = config_with(&format!("[training]\nsplit = \"{split}\"\nrefit = {refit}"));
+        let batch = cohort.batch().with_times(&first).unwrap();
+        let (fitted, report) = Pipeline::from_config(&config).unwrap().fit_initial(&batch).unwrap();
+        assert_eq!(report.refitted_rows, refit.then_some(450));
+        let served = fitted.models().predict(more.batch().features().unwrap()).unwrap().values;
+        let folder = tempfile::tempdir().unwrap();
+        fitted.save(folder.path()).unwrap();
+        let mut stored = Pipeline::load(folder.path()).unwrap();
+        stored.process_batch(&more.batch().with_times(&later).unwrap()).unwrap();
+        let retrain = stored.retrain("new rows").unwrap();
+        (served, retrain.outcome, serde_json::to_value(&retrain.comparison).unwrap())
+    };
+    for split in ["group", "time"] {
+        let (refitted, measured) = (outcome(split, true), outcome(split, false));
+        assert_ne!(refitted.0, measured.0, "{split}");
+        assert_eq!((refitted.1, refitted.2), (measured.1, measured.2), "{split}");
+    }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use tsc_core::{Millis, Result, RowId, Schema, Stage, Timestamp, all_valid};
+use tsc_core::{GroupId, Millis, Result, RowId, Schema, Stage, Timestamp, all_valid};
 
 use crate::cells;
 use crate::columns::{ColumnSource, Content, candidates};
@@ -184,6 +184,32 @@ fn matrix(inputs: &Inputs<'_>, columns: &[ColumnSource], anchors: &Anchors, rows
     values
 }
 
+/// Whose each row is.
+struct RowNames {
+    patients: Vec<String>,
+    ids: Vec<RowId>,
+    groups: Vec<GroupId>,
+}
+
+impl RowNames {
+    fn of(table: &SeriesTable, kind: Rows, rows: &[Vec<Row>], n_rows: usize) -> Self {
+        let mut patients = Vec::with_capacity(n_rows);
+        let mut ids = Vec::with_capacity(n_rows);
+        let mut groups = Vec::with_capacity(n_rows);
+        let mut name = String::new();
+        for ((patient, group), of_patient) in table.patients().iter().zip(table.groups()).zip(rows) {
+            for row in of_patient {
+                name.clone_from(patient);
+                row.write_name(&mut name, kind);
+                ids.push(RowId::of(&name));
+                groups.push(group);
+                patients.push(patient.clone());
+            }
+        }
+        Self { patients, ids, groups }
+    }
+}
+
 /// A kept column and what stands in for a missing cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct FittedColumn {
@@ -248,10 +274,14 @@ impl FittedFeaturizer {
         let rows = rows::rows(&inputs)?;
         let n_rows = some_rows(&inputs, &rows)?;
         let sources: Vec<ColumnSource> = columns.iter().map(|column| column.source).collect();
-        let mut values = matrix(&inputs, &sources, anchors, &rows);
+        let (mut values, (outlook, names)) = rayon::join(
+            || matrix(&inputs, &sources, anchors, &rows),
+            || {
+                let outlook = || targets::outlook(&inputs, &anchors.floors, &rows);
+                rayon::join(outlook, || RowNames::of(table, params.rows, &rows, n_rows))
+            },
+        );
         let imputed = self.impute(&mut values);
-
-        let outlook = targets::outlook(&inputs, &anchors.floors, &rows);
         let mut quality = table.quality().clone();
         quality.imputed = imputed;
         quality.dropped_columns.clone_from(dropped);
@@ -259,25 +289,12 @@ impl FittedFeaturizer {
         let without = outlook.targets.iter().flatten().filter(|target| target.is_nan()).count();
         quality.rows_without_target = without as u64;
 
-        let mut patients = Vec::with_capacity(n_rows);
-        let mut ids = Vec::with_capacity(n_rows);
-        let mut groups = Vec::with_capacity(n_rows);
-        let mut name = String::new();
-        for ((patient, group), of_patient) in table.patients().iter().zip(table.groups()).zip(&rows) {
-            for row in of_patient {
-                name.clone_from(patient);
-                row.write_name(&mut name, params.rows);
-                ids.push(RowId::of(&name));
-                groups.push(group);
-                patients.push(patient.clone());
-            }
-        }
         Ok(FeatureMatrix {
             schema: Arc::clone(&self.schema),
             values,
-            patients,
-            ids,
-            groups,
+            patients: names.patients,
+            ids: names.ids,
+            groups: names.groups,
             is_calendar: table.time_kind() == TimeKind::Calendar,
             times: rows.iter().flatten().map(|row| Timestamp(row.at)).collect(),
             known_at: rows.iter().flatten().map(|row| Timestamp(self.known_at(row))).collect(),

@@ -59,6 +59,48 @@ pub struct Rolling {
     pub stat: WindowStat,
 }
 
+impl Rolling {
+    /// The number before each end `0..=values.len()`; NaN before there are so many periods. O(values x window).
+    fn of_all(self, values: &[f64]) -> Vec<f64> {
+        let Rolling { window, stat } = self;
+        let mut out = vec![f64::NAN; values.len() + 1];
+        let Some(whole) = out.get_mut(window..) else { return out };
+        if values.iter().any(|value| value.is_nan()) {
+            for (cell, values) in whole.iter_mut().zip(values.windows(window)) {
+                *cell = stat.of(values);
+            }
+            return out;
+        }
+        let n = window as f64;
+        match stat {
+            WindowStat::Mean => {
+                over_windows(values, window, 0.0, whole, |sum, value| sum + value);
+                whole.iter_mut().for_each(|sum| *sum /= n);
+            }
+            WindowStat::Std if window < 2 => (),
+            WindowStat::Std => {
+                let means = Rolling { window, stat: WindowStat::Mean }.of_all(values);
+                let mut squares = vec![0.0; whole.len()];
+                for at in 0..window {
+                    for ((sum, value), mean) in squares.iter_mut().zip(&values[at..]).zip(&means[window..]) {
+                        *sum += (value - mean) * (value - mean);
+                    }
+                }
+                for (cell, sum) in whole.iter_mut().zip(squares) {
+                    *cell = (sum / (n - 1.0)).sqrt();
+                }
+            }
+            WindowStat::Min => {
+                over_windows(values, window, f64::INFINITY, whole, |a, b| if b < a { b } else { a })
+            }
+            WindowStat::Max => {
+                over_windows(values, window, -f64::INFINITY, whole, |a, b| if b > a { b } else { a })
+            }
+        }
+        out
+    }
+}
+
 /// One feature of a series at a panel row.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -169,9 +211,10 @@ impl PanelSeries {
         let ends = cells.map(|(row, cell)| (row.end(self.first), row.step, cell));
         match stat {
             PanelStat::Lag(k) => ends.for_each(|(end, _, cell)| *cell = self.lag(end, k)),
-            PanelStat::Rolling(Rolling { window, stat }) => ends.for_each(|(end, _, cell)| {
-                *cell = self.last(end, window).map_or(f64::NAN, |values| stat.of(values));
-            }),
+            PanelStat::Rolling(rolling) => {
+                let rolled = rolling.of_all(&self.filled);
+                ends.for_each(|(end, _, cell)| *cell = rolled[end]);
+            }
             PanelStat::Ewm(alpha) => {
                 let mean = |mean: f64, value| {
                     if mean.is_nan() { value } else { alpha * value + (1.0 - alpha) * mean }
@@ -231,6 +274,16 @@ impl PanelSeries {
             }
             seen = end;
             *cell = get(&state);
+        }
+    }
+}
+
+/// Folds every window of `values`. All windows take a step side by side, so that they fill the vector registers.
+fn over_windows(values: &[f64], window: usize, start: f64, out: &mut [f64], with: impl Fn(f64, f64) -> f64) {
+    out.fill(start);
+    for at in 0..window {
+        for (cell, &value) in out.iter_mut().zip(&values[at..]) {
+            *cell = with(*cell, value);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::clean::{Cleaned, Cleaning, RangeAction};
 use crate::columns::{Clock, Content};
 use crate::error::SeriesError;
 use crate::featurizer::FittedFeaturizer;
+use crate::names::Names;
 use crate::recent::Recent;
 use crate::stats::{MS_PER_HOUR, Running};
 use crate::variables::{Absent, Role};
@@ -42,17 +43,25 @@ use crate::variables::{Absent, Role};
 #[derive(Clone, Debug)]
 pub struct Updater {
     fitted: FittedFeaturizer,
-    lookup: BTreeMap<String, usize>,
+    names: Names,
     cleaning: Vec<Cleaning>,
-    /// How long values are kept for `recent` and `carried`, per variable.
-    kept_ms: Vec<i64>,
+    /// How long values are kept for `recent` and `carried`, per variable; `None` where no feature asks for them.
+    kept_ms: Vec<Option<i64>>,
     state: State,
 }
+
+/// Patients; never walked in its own order, as what is stored is sorted.
+#[expect(
+    clippy::disallowed_types,
+    reason = "each value finds its patient, and a tree of names takes thrice as long"
+)]
+type ByName = std::collections::HashMap<String, Stay>;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
-    patients: BTreeMap<String, Stay>,
+    #[serde(serialize_with = "sorted")]
+    patients: ByName,
     late: u64,
     rejected: u64,
 }
@@ -94,15 +103,20 @@ impl FittedFeaturizer {
             return Err(SeriesError::NotRunning { feature }.into());
         }
         let variables = self.stored.variables.as_slice();
-        let longest = |spec| {
+        let asks = |v: usize| {
+            let is_recent = |content: Content| matches!(content, Content::Recent(_));
+            self.stored.columns.iter().any(|c| c.source.variable == Some(v) && is_recent(c.source.content))
+        };
+        let longest = |(v, spec)| {
             let limit = crate::inputs::fill_limit(params, spec);
-            i64::try_from(params.recent.0.saturating_add(limit.0)).unwrap_or(i64::MAX)
+            let kept = i64::try_from(params.recent.0.saturating_add(limit.0)).unwrap_or(i64::MAX);
+            asks(v).then_some(kept)
         };
         Ok(Updater {
-            lookup: variables.iter().map(|spec| spec.name.clone()).zip(0..).collect(),
+            names: Names::new(variables.iter().map(|spec| spec.name.as_str()).zip(0..)),
             // Values come in the variable's unit, row by row.
             cleaning: variables.iter().map(|v| Cleaning::of(v, RangeAction::Clamp, false, true)).collect(),
-            kept_ms: variables.iter().map(longest).collect(),
+            kept_ms: variables.iter().enumerate().map(longest).collect(),
             state: State::default(),
             fitted: self.clone(),
         })
@@ -135,7 +149,7 @@ impl Updater {
     /// A value of an unknown variable, a sentinel, or one out of range is counted as rejected. O(1), and no
     /// allocation once the patient is known.
     pub fn push(&mut self, patient: &str, time_ms: i64, variable: &str, value: f64) {
-        let Some(&v) = self.lookup.get(variable) else {
+        let Some(v) = self.names.get(variable.as_bytes()).map(|v| v as usize) else {
             self.state.rejected += 1;
             return;
         };
@@ -147,13 +161,15 @@ impl Updater {
                 return;
             }
         };
+        let width = self.fitted.stored.variables.len();
+        let State { patients, late, rejected } = &mut self.state;
+        let stay = match patients.get_mut(patient) {
+            Some(stay) => stay,
+            None => patients
+                .entry(patient.to_owned())
+                .or_insert_with(|| Stay { series: vec![Series::default(); width], fixed: vec![None; width] }),
+        };
         let variables = &self.fitted.stored.variables;
-        if !self.state.patients.contains_key(patient) {
-            let width = variables.len();
-            let stay = Stay { series: vec![Series::default(); width], fixed: vec![None; width] };
-            self.state.patients.insert(patient.to_string(), stay);
-        }
-        let Some(stay) = self.state.patients.get_mut(patient) else { return };
         let companion = variables.companion(v);
         let mut in_time = true;
         match (variables.as_slice()[v].role, cleaned) {
@@ -164,7 +180,7 @@ impl Updater {
             (Role::Static, Ok(value)) => {
                 stay.fixed[v].get_or_insert(value);
             }
-            (Role::Static, Err(_)) => self.state.rejected += 1,
+            (Role::Static, Err(_)) => *rejected += 1,
             (_, Ok(value)) => in_time = stay.series[v].push(time_ms, value, self.kept_ms[v]),
             (_, Err(value)) => match companion {
                 Some(mark) => {
@@ -173,10 +189,10 @@ impl Updater {
                         stay.series[mark].push(time_ms, 1.0, self.kept_ms[mark]);
                     }
                 }
-                None => self.state.rejected += 1,
+                None => *rejected += 1,
             },
         }
-        self.state.late += u64::from(!in_time);
+        *late += u64::from(!in_time);
     }
 
     /// The features of a patient as known at `at`, in the order of the schema, imputed.
@@ -257,9 +273,14 @@ impl Updater {
     }
 }
 
+/// Patients by name, so that equal states are equal bytes.
+fn sorted<S: serde::Serializer>(patients: &ByName, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    patients.iter().collect::<BTreeMap<_, _>>().serialize(serializer)
+}
+
 impl Series {
     /// Whether the value was in time.
-    fn push(&mut self, time: i64, value: f64, kept_ms: i64) -> bool {
+    fn push(&mut self, time: i64, value: f64, kept_ms: Option<i64>) -> bool {
         match self.all.as_ref().map(Running::newest) {
             Some(newest) if time < newest => return false,
             Some(newest) if time == newest => {
@@ -273,6 +294,7 @@ impl Series {
             None => Running::first(time, value),
             Some(running) => running.with(time, value),
         });
+        let Some(kept_ms) = kept_ms else { return true };
         self.times.push_back(time);
         self.values.push_back(value);
         while self.times.front().is_some_and(|&front| front < time.saturating_sub(kept_ms)) {

@@ -175,10 +175,10 @@ fn permuted(
     };
     let heads = PerCluster::new(regressor(config)?, params)?;
     let (mut fitted, _) = heads.fit(&rows, case.train_targets, &Watch::NONE)?;
-    if training.refit && split.newest_held_out {
+    if training.refit {
         let all = folds(n, Some(groups), batch.times(), &FoldSpec { holdout: 0.0, ..spec })?;
         fitted =
-            heads.refit(fitted, &SegmentedRows { folds: &all, ..rows }, case.train_targets, &Watch::NONE)?;
+            heads.refit(&fitted, &SegmentedRows { folds: &all, ..rows }, case.train_targets, &Watch::NONE)?;
     }
     let test_rows: Vec<usize> = (0..x_test.n_samples()).collect();
     let test_labels = permuted_labels(test_labels, Some(case.test.groups()), &[&test_rows]);

@@ -6,7 +6,7 @@ use super::tokens::Source;
 use crate::metadata::Package;
 
 /// The modules that may hold unsafe code: a crate and the name of a file or folder in it.
-const UNSAFE_MODULES: [(&str, &str); 2] = [("tsc-neighbors", "simd"), ("tsc-models", "ffi")];
+const UNSAFE_MODULES: [(&str, &str); 2] = [("tsc-core", "simd"), ("tsc-models", "ffi")];
 
 /// The crates that may read a clock.
 const CLOCKS: [&str; 3] = ["tsc-pipeline", "tsc-mlflow", "tsc-cli"];
@@ -18,7 +18,7 @@ pub(crate) fn check(source: &Source) -> Vec<String> {
     for (index, token) in source.tokens.iter().enumerate() {
         match token.word() {
             Some("unsafe") if !may_be_unsafe(source) => {
-                found(index, "unsafe outside tsc-neighbors' `simd` and tsc-models' `ffi`");
+                found(index, "unsafe outside tsc-core's `simd` and tsc-models' `ffi`");
             }
             Some("SystemTime" | "Instant")
                 if source.library().is_some_and(|name| !CLOCKS.contains(&name))
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn unsafe_code_has_two_modules() {
         check_text("crates/tsc-models/src/lightgbm/ffi.rs", "unsafe { f() }", 0);
-        check_text("crates/tsc-neighbors/src/simd/avx2.rs", "unsafe { f() }", 0);
+        check_text("crates/tsc-core/src/simd/avx2.rs", "unsafe { f() }", 0);
         check_text("crates/tsc-models/src/lib.rs", "fn f() { unsafe { g() } }", 1);
         check_text("crates/tsc-models/src/simd.rs", "unsafe { f() }", 1);
         check_text("crates/tsc-series/src/ffi.rs", "unsafe { f() }", 1);

@@ -1,6 +1,7 @@
 //! LightGBM models in safe Rust: text format, scoring, importance. No C++ is involved.
 
 mod contributions;
+mod masks;
 mod objective;
 mod parse;
 mod predict;

@@ -241,7 +241,10 @@ fn tree(section: &Section<'_>, forest: &mut Forest, split: &mut [f64], gain: &mu
         order.push((child(section, "left_child", left[node], inner)?, depth + 1));
         order.push((child(section, "right_child", right[node], inner)?, depth + 1));
     }
-    forest.trees.push(Tree { root: root as u32, depth: deepest, plain });
+    let mut masks = std::mem::take(&mut forest.masks);
+    let mask = plain.then(|| masks.add(forest, root as u32, leaves)).flatten();
+    forest.masks = masks;
+    forest.trees.push(Tree { root: root as u32, depth: deepest, plain, mask });
     Ok(())
 }
 

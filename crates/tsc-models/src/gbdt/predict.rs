@@ -1,14 +1,16 @@
-//! Scoring: sixteen rows walk one tree together, or one row eight trees.
+//! Scoring: by sets of leaves, or for a tree of many leaves by walks of sixteen rows together.
 
 use rayon::prelude::*;
 use tsc_core::Features;
+use tsc_core::simd::{self, Work};
 
+use super::masks::LANES;
 use super::tree::{Forest, Step, Tree};
 
 /// Rows that walk a tree together.
 const ROWS: usize = 16;
-/// Trees that one row walks together.
-const TREES: usize = 8;
+/// Fewer rows are scored one by one.
+const FEW: usize = 4;
 /// Rows that share a tree while it is in the first cache.
 const BLOCK: usize = 64;
 /// Rows of a parallel task; fewer stay on the calling thread.
@@ -19,17 +21,58 @@ const DEEPEST: u32 = 48;
 /// Sums of the trees in file order, so that they have LightGBM's bits.
 pub(super) fn raw(forest: &Forest, x: Features<'_>, out: &mut [f64]) {
     let width = x.n_features();
-    x.as_slice().par_chunks(TASK * width).zip(out.par_chunks_mut(TASK)).for_each(|(rows, sums)| {
-        for (rows, sums) in rows.chunks(BLOCK * width).zip(sums.chunks_mut(BLOCK)) {
-            sums.fill(0.0);
-            for tree in &forest.trees {
-                add(forest, tree, rows, width, sums);
+    x.as_slice().par_chunks(TASK * width).zip(out.par_chunks_mut(TASK)).for_each(|(rows, out)| {
+        let mut columns = vec![0.0; BLOCK * width];
+        for (rows, out) in rows.chunks(BLOCK * width).zip(out.chunks_mut(BLOCK)) {
+            if out.len() < FEW {
+                for (row, out) in rows.chunks_exact(width).zip(out) {
+                    *out = raw_of_row(forest, row);
+                }
+                continue;
             }
+            for (number, row) in rows.chunks_exact(width).enumerate() {
+                for (column, &cell) in columns.chunks_exact_mut(BLOCK).zip(row) {
+                    column[number] = cell;
+                }
+            }
+            simd::run(Block { forest, width, rows, columns: &columns, out });
         }
     });
 }
 
-fn add(forest: &Forest, tree: &Tree, rows: &[f64], width: usize, sums: &mut [f64]) {
+/// The raw scores of some rows, given by row and by column.
+struct Block<'a> {
+    forest: &'a Forest,
+    width: usize,
+    rows: &'a [f64],
+    columns: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl Work for Block<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { forest, width, rows, columns, out } = self;
+        let mut sums = [0.0; BLOCK];
+        for tree in &forest.trees {
+            match tree.mask {
+                Some(mask) => {
+                    let lanes = sums.as_chunks_mut::<LANES>().0.iter_mut().take(out.len().div_ceil(LANES));
+                    for (group, sums) in lanes.enumerate() {
+                        forest.masks.add_rows(mask, &columns[group * LANES..], BLOCK, sums);
+                    }
+                }
+                None => walk(forest, tree, rows, width, &mut sums[..out.len()]),
+            }
+        }
+        out.copy_from_slice(&sums[..out.len()]);
+    }
+}
+
+/// As a mask does, for trees that have none.
+fn walk(forest: &Forest, tree: &Tree, rows: &[f64], width: usize, sums: &mut [f64]) {
     let together = if tree.plain && tree.depth <= DEEPEST { sums.len() / ROWS * ROWS } else { 0 };
     let (rows_together, rows_alone) = rows.split_at(together * width);
     let (sums_together, sums_alone) = sums.split_at_mut(together);
@@ -52,24 +95,12 @@ fn add(forest: &Forest, tree: &Tree, rows: &[f64], width: usize, sums: &mut [f64
 
 /// The same for one row whose cells may be NaN.
 pub(super) fn raw_of_row(forest: &Forest, row: &[f64]) -> f64 {
-    let mut sum = 0.0;
     let finite = row.iter().all(|cell| cell.is_finite());
-    for trees in forest.trees.chunks(TREES) {
-        let depth = trees.iter().map(|tree| tree.depth).max().unwrap_or(0);
-        if finite && trees.len() == TREES && depth <= DEEPEST && trees.iter().all(|tree| tree.plain) {
-            let mut at: [u32; TREES] = std::array::from_fn(|tree| trees[tree].root);
-            for _ in 0..depth {
-                for at in &mut at {
-                    *at = next(&forest.steps, *at, row);
-                }
-            }
-            sum = at.iter().fold(sum, |sum, &leaf| sum + forest.values[leaf as usize]);
-        } else {
-            let values = trees.iter().map(|tree| forest.values[forest.leaf_of(tree, row) as usize]);
-            sum = values.fold(sum, |sum, value| sum + value);
-        }
-    }
-    sum
+    let value = |tree: &Tree| match tree.mask {
+        Some(mask) if finite => forest.masks.of_row(mask, row),
+        _ => forest.values[forest.leaf_of(tree, row) as usize],
+    };
+    forest.trees.iter().fold(0.0, |sum, tree| sum + value(tree))
 }
 
 #[inline]

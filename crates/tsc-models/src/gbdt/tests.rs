@@ -130,7 +130,7 @@ fn contributions_need_training_rows_and_bounded_depth() {
     assert!(deep.contributions_into(x, &mut [0.0; 6]).is_ok());
 }
 
-/// One tree whose right children are leaves, `depth` splits deep.
+/// One tree whose right children are leaves, `depth` splits deep; a leaf's value is its number.
 fn lopsided(text: &str, depth: usize, rows: usize) -> String {
     let join = |value: &dyn Fn(usize) -> String, n: usize| (0..n).map(value).collect::<Vec<_>>().join(" ");
     let all = |value: &str, n: usize| join(&|_| value.to_owned(), n);
@@ -144,7 +144,7 @@ fn lopsided(text: &str, depth: usize, rows: usize) -> String {
         all("0.5", depth),
         all("2", depth),
         join(&|i| (-2 - i as i64).to_string(), depth),
-        all("0.25", depth + 1),
+        join(&|i| i.to_string(), depth + 1),
         all(&rows.to_string(), depth + 1),
         all(&rows.to_string(), depth),
     );
@@ -174,6 +174,25 @@ fn many_rows_score_like_one_row() {
         let x = Features::new(&finite, case.n_features).unwrap();
         let alone: Vec<f64> = x.rows().map(|row| model.predict_one(row).unwrap()).collect();
         assert_eq!(bits(&model.predict(x).unwrap()), bits(&alone), "{name}");
+    }
+}
+
+/// Sets of leaves decide by a sign, so what lies next to a threshold of 0 must still go where a walk goes.
+#[test]
+fn cells_beside_a_threshold_go_the_same_way_in_a_row_and_in_a_batch() {
+    let text = lopsided(&golden::text("score_numeric.txt"), 10, 9).replace("0.5", "-0.");
+    let model = GbdtModel::parse(&text).unwrap();
+    let least = f64::from_bits(1);
+    let cells = [0.0, -0.0, least, -least, f64::MIN, f64::MAX, 1.0];
+    let rows: Vec<f64> = cells.iter().flat_map(|&cell| [-1.0, -1.0, cell, -1.0, -1.0]).collect();
+    let x = Features::new(&rows, 5).unwrap();
+    let mut leaves = vec![0; cells.len()];
+    model.leaves_into(x, &mut leaves).unwrap();
+    let expected = cells.map(|cell| if cell > 0.0 { 3 } else { 0 });
+    assert_eq!(leaves, expected);
+    assert_eq!(model.predict(x).unwrap(), expected.map(f64::from));
+    for (row, expected) in x.rows().zip(expected) {
+        assert_eq!(model.predict_one(row).unwrap(), f64::from(expected));
     }
 }
 

@@ -1,5 +1,7 @@
 //! All trees of a model as flat arrays, and the exact decisions of LightGBM.
 
+use super::masks::{Mask, Masks};
+
 /// Values up to this far from 0 count as zero; LightGBM's constant is an f32, widened.
 const ZERO: f64 = 1e-35_f32 as f64;
 
@@ -75,6 +77,8 @@ pub(super) struct Tree {
     pub(super) depth: u32,
     /// Whether every split is plain.
     pub(super) plain: bool,
+    /// A plain tree of few leaves as sets of them.
+    pub(super) mask: Option<Mask>,
 }
 
 /// The nodes of all trees, one tree behind the other, siblings side by side.
@@ -87,6 +91,7 @@ pub(super) struct Forest {
     pub(super) facts: Vec<Fact>,
     /// Bit sets of the categories that go left.
     pub(super) sets: Vec<Box<[u32]>>,
+    pub(super) masks: Masks,
 }
 
 impl Forest {

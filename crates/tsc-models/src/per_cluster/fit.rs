@@ -541,7 +541,7 @@ fn described<R: Regressor>(
 /// The same models once more on all rows of `rows.folds.fit`, at the rounds and weights that were found.
 pub(super) fn refit<R: Regressor>(
     head: &PerCluster<R>,
-    fitted: FittedPerCluster<R::Fitted>,
+    fitted: &FittedPerCluster<R::Fitted>,
     rows: &SegmentedRows<'_>,
     y: &[f64],
     transform: Transform,
@@ -556,7 +556,7 @@ pub(super) fn refit<R: Regressor>(
     let losses = std::iter::once(Loss::Configured).chain(quantiles.into_iter().map(Loss::Quantile));
     let losses: Vec<Loss> = losses.collect();
     let mut tasks = Vec::new();
-    // Scopes with a model, and how many members it gets.
+    // Scopes with a model, that model, and how many members it gets.
     let mut wanted = Vec::new();
     for (number, scope) in scopes.iter().enumerate() {
         let Some(stored) = fitted.stored(scope.cluster) else { continue };
@@ -569,29 +569,32 @@ pub(super) fn refit<R: Regressor>(
             let task = |part: &Task| Task { rounds, loss, held_out: Vec::new(), ..part.clone() };
             tasks.extend(parts.iter().map(task));
         }
-        wanted.push((number, parts.len()));
+        wanted.push((scope, stored, parts.len()));
     }
     let mut results = bench.fit(&tasks)?.into_iter();
-    let mut again = fitted;
-    for (number, members) in wanted {
-        let scope = &scopes[number];
-        let outcomes: Vec<Result<FitOutcome<R::Fitted>>> =
-            results.by_ref().take(members * losses.len()).collect();
-        let models = outcomes.into_iter().map(|outcome| Ok(outcome?.model)).collect::<Result<Vec<_>>>();
-        let mut models = match models {
-            Ok(models) => models.into_iter(),
-            Err(error) if scope.cluster.is_none() => return Err(error),
-            // A cluster that cannot be fitted again keeps the model that was measured.
-            Err(_) => continue,
-        };
+    let mut pooled = None;
+    let mut clusters = BTreeMap::new();
+    for (scope, stored, members) in wanted {
+        let models = results.by_ref().take(members * losses.len()).map(|outcome| Ok(outcome?.model));
+        let mut models = models.collect::<Result<Vec<_>>>()?.into_iter();
         let mut next = || FoldMean::new(models.by_ref().take(members).collect()).ok_or(ModelsError::Widths);
-        let Some(stored) = again.stored_mut(scope.cluster) else { continue };
-        stored.model = next()?;
-        stored.quantiles = losses[1..].iter().map(|_| next()).collect::<std::result::Result<_, _>>()?;
-        stored.rows = scope.rows.len() as u64;
-        stored.importance = stored.model.feature_importance();
+        let model = next()?;
+        let stored = Stored {
+            importance: model.feature_importance(),
+            model,
+            quantiles: losses[1..].iter().map(|_| next()).collect::<std::result::Result<_, _>>()?,
+            rows: scope.rows.len() as u64,
+            rounds: stored.rounds,
+            params: stored.params.clone(),
+        };
+        match scope.cluster {
+            None => pooled = Some(stored),
+            Some(cluster) => drop(clusters.insert(cluster, Own { stored, weight: fitted.weight(cluster) })),
+        }
     }
-    Ok(again)
+    let Some(pooled) = pooled else { unreachable!("the scope of all rows is always there") };
+    let FittedPerCluster { n_features, n_clusters, ref bounds, .. } = *fitted;
+    Ok(FittedPerCluster { n_features, n_clusters, pooled, clusters, bounds: bounds.clone() })
 }
 
 /// What would be served on held-out rows if the segments were shuffled among groups; NaN elsewhere.

@@ -122,13 +122,6 @@ impl<F: FittedRegressor> FittedPerCluster<F> {
         }
     }
 
-    pub(super) fn stored_mut(&mut self, scope: Option<ClusterId>) -> Option<&mut Stored<F>> {
-        match scope {
-            None => Some(&mut self.pooled),
-            Some(cluster) => self.clusters.get_mut(&cluster).map(|own| &mut own.stored),
-        }
-    }
-
     /// Clusters with a model of their own, ascending.
     pub fn modelled(&self) -> impl Iterator<Item = ClusterId> + '_ {
         self.clusters.keys().copied()

@@ -194,14 +194,14 @@ impl<R: Regressor> PerCluster<R> {
     /// Fits the same models once more on every row of `rows.folds.fit`, at the rounds and weights they have.
     ///
     /// Pass folds without a holdout, after everything that is reported of `fitted` was measured: then what serves
-    /// has seen the newest rows too. A cluster that fails keeps its model.
+    /// has seen the rows that were held out too. A cluster that has too few rows now has no model of its own.
     ///
     /// # Errors
     ///
-    /// As [`PerCluster::fit`].
+    /// As [`PerCluster::fit`], and that of any model: all are fitted again, or none.
     pub fn refit(
         &self,
-        fitted: FittedPerCluster<R::Fitted>,
+        fitted: &FittedPerCluster<R::Fitted>,
         rows: &SegmentedRows<'_>,
         y: &[f64],
         watch: &Watch<'_>,
@@ -211,7 +211,7 @@ impl<R: Regressor> PerCluster<R> {
 
     pub(crate) fn refit_transformed(
         &self,
-        fitted: FittedPerCluster<R::Fitted>,
+        fitted: &FittedPerCluster<R::Fitted>,
         rows: &SegmentedRows<'_>,
         y: &[f64],
         transform: Transform,

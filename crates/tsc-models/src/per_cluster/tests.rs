@@ -507,7 +507,7 @@ fn a_refit_takes_in_the_rows_that_were_held_out() {
     let spec = FoldSpec { split: Split::Group, holdout: 0.0, folds: 1, gap: Millis(0), seed: 42 };
     let all = folds(cohort.y.len(), Some(&cohort.groups), None, &spec).unwrap();
     let rows = SegmentedRows { folds: &all, ..cohort.rows() };
-    let again = head.refit(fitted, &rows, &cohort.y, &Watch::NONE).unwrap();
+    let again = head.refit(&fitted, &rows, &cohort.y, &Watch::NONE).unwrap();
     let mean = cohort.y.iter().sum::<f64>() / cohort.y.len() as f64;
     assert!((again.pooled().predict(rows.x).unwrap()[0] - mean).abs() < 1e-9);
     assert!(again.own(ClusterId(0)).unwrap().predict(rows.x).unwrap()[0] > 100.0);

@@ -9,6 +9,8 @@ pub(super) const FORMAT_VERSION: u32 = 1;
 pub(super) const MANIFEST: &str = "manifest.json";
 /// Files below this folder are running state: not part of the content hash, never uploaded.
 pub(super) const STATE: &str = "state/";
+/// Models that a retrain is judged against, where those that serve saw its held-out rows.
+pub(super) const MEASURED: &str = "models/measured";
 
 /// What a version directory holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use tsc_monitor::{Monitor, Reference};
 use tsc_retrain::{TriggerQueue, Window};
 use tsc_series::FittedFeaturizer;
 
-use super::manifest::{MANIFEST, Manifest, sha256};
+use super::manifest::{MANIFEST, MEASURED, Manifest, sha256};
 use super::save::restore_policy;
 use super::write::io_error;
 use crate::config::PipelineConfig;
@@ -206,6 +206,10 @@ impl Bundle {
             Some(stored) => Some(pipeline.stages.fallback.restore(stored, &self.below("fallback"))?),
             None => None,
         };
+        let has_measured = self.manifest.files.iter().any(|file| file.path.starts_with(MEASURED));
+        let measured = has_measured
+            .then(|| FittedPerCluster::restore(&pipeline.stages.regressor, &self.below(MEASURED)))
+            .transpose()?;
         let reference: Reference = restore(self.stage("reference")?, &self.below("monitor"))?;
         let models: Models<C, R, N> = Models {
             version: self.manifest.model_version,
@@ -217,6 +221,7 @@ impl Bundle {
                 &pipeline.stages.resource_regressor,
                 &self.below("models/resource"),
             )?,
+            measured,
             clusterer,
             fallback,
             noise_value: pipeline.config.models.noise_value,

@@ -7,7 +7,7 @@ use tsc_core::{
 
 use tsc_series::FittedFeaturizer;
 
-use super::manifest::{FORMAT, FORMAT_VERSION, MANIFEST, Manifest, content_hash};
+use super::manifest::{FORMAT, FORMAT_VERSION, MANIFEST, MEASURED, Manifest, content_hash};
 use super::write::{Folder, io_error, replace};
 use crate::config::PipelineConfig;
 use crate::fitted::FittedPipeline;
@@ -45,6 +45,9 @@ pub(crate) fn write_models<C: Clusterer, R: Regressor, N: NoiseFallback>(
     models.reference.save(&mut below(folder, "monitor"))?;
     models.target.save(&mut below(folder, "models/target"))?;
     models.resources.save(&mut below(folder, "models/resource"))?;
+    if let Some(measured) = &models.measured {
+        measured.save(&mut below(folder, MEASURED))?;
+    }
     state(folder)?;
     let hash = content_hash(&folder.files);
     let manifest = Manifest {
