@@ -46,6 +46,23 @@ impl Featurizer {
     /// `cluster_columns`; `InvalidData` if the table is empty, its times are not of the kind that the rows need,
     /// no patient gives a row, or no feature varies.
     pub fn fit(&self, table: &SeriesTable) -> Result<FittedFeaturizer> {
+        Ok(self.learn(table)?.0)
+    }
+
+    /// What [`Featurizer::fit`] learns, and [`FittedFeaturizer::transform`] of the same table, in one pass.
+    ///
+    /// # Errors
+    ///
+    /// As [`Featurizer::fit`].
+    pub fn fit_transform(&self, table: &SeriesTable) -> Result<(FittedFeaturizer, FeatureMatrix)> {
+        let (fitted, rows, values) = self.learn(table)?;
+        let inputs = Inputs::new(&fitted.stored.params, &fitted.stored.variables, table)?;
+        let matrix = fitted.matrix_of(&inputs, &rows, || values)?;
+        Ok((fitted, matrix))
+    }
+
+    /// What was learnt, the rows of each patient, and their cells in the columns that were kept.
+    fn learn(&self, table: &SeriesTable) -> Result<(FittedFeaturizer, Vec<Vec<Row>>, Vec<f64>)> {
         let variables = table.variables();
         targets::check(&self.params, variables)?;
         let inputs = Inputs::new(&self.params, variables, table)?;
@@ -56,6 +73,7 @@ impl Featurizer {
         let columns = candidates(&inputs, &anchors.landmarks);
         let matrix = matrix(&inputs, &columns, &anchors, &rows);
 
+        let mut kept = Vec::new();
         let mut fitted = Vec::new();
         let mut dropped = Vec::new();
         let mut values = Vec::with_capacity(n_rows);
@@ -64,7 +82,10 @@ impl Featurizer {
             let column = matrix.iter().skip(position).step_by(columns.len());
             values.extend(column.copied().filter(|value| !value.is_nan()));
             match learn(source, &mut values, self.params.missing_ratio) {
-                Learnt::Fill(fill) => fitted.push(FittedColumn { source, fill }),
+                Learnt::Fill(fill) => {
+                    kept.push(position);
+                    fitted.push(FittedColumn { source, fill });
+                }
                 Learnt::NotAsked => (),
                 Learnt::Dropped(reason) => dropped.push((source, reason)),
             }
@@ -78,7 +99,9 @@ impl Featurizer {
             anchors,
             n_training_patients: table.n_patients(),
         };
-        FittedFeaturizer::new(stored)
+        let cells = matrix.chunks_exact(columns.len()).flat_map(|row| kept.iter().map(|&column| row[column]));
+        let cells = cells.collect();
+        Ok((FittedFeaturizer::new(stored)?, rows, cells))
     }
 
     /// The settings.
@@ -269,23 +292,32 @@ impl FittedFeaturizer {
     /// `InvalidData` if the table is empty, gives no row, holds a variable in another unit, or times of another
     /// kind than the rows need.
     pub fn transform(&self, table: &SeriesTable) -> Result<FeatureMatrix> {
-        let Stored { params, variables, columns, dropped, anchors, .. } = &self.stored;
+        let Stored { params, variables, columns, anchors, .. } = &self.stored;
         let inputs = Inputs::new(params, variables, table)?;
         let rows = rows::rows(&inputs)?;
-        let n_rows = some_rows(&inputs, &rows)?;
         let sources: Vec<ColumnSource> = columns.iter().map(|column| column.source).collect();
-        let (mut values, (outlook, names)) = rayon::join(
-            || matrix(&inputs, &sources, anchors, &rows),
-            || {
-                let outlook = || targets::outlook(&inputs, &anchors.floors, &rows);
-                rayon::join(outlook, || RowNames::of(table, params.rows, &rows, n_rows))
-            },
-        );
+        self.matrix_of(&inputs, &rows, || matrix(&inputs, &sources, anchors, &rows))
+    }
+
+    /// The matrix of rows whose cells, NaN where missing, `cells` gives.
+    fn matrix_of(
+        &self,
+        inputs: &Inputs<'_>,
+        rows: &[Vec<Row>],
+        cells: impl FnOnce() -> Vec<f64> + Send,
+    ) -> Result<FeatureMatrix> {
+        let Stored { params, dropped, anchors, .. } = &self.stored;
+        let table = inputs.table;
+        let n_rows = some_rows(inputs, rows)?;
+        let (mut values, (outlook, names)) = rayon::join(cells, || {
+            let outlook = || targets::outlook(inputs, &anchors.floors, rows);
+            rayon::join(outlook, || RowNames::of(table, params.rows, rows, n_rows))
+        });
         let imputed = self.impute(&mut values);
         let mut quality = table.quality().clone();
         quality.imputed = imputed;
         quality.dropped_columns.clone_from(dropped);
-        quality.absent_variables = self.absent(&inputs);
+        quality.absent_variables = self.absent(inputs);
         let without = outlook.targets.iter().flatten().filter(|target| target.is_nan()).count();
         quality.rows_without_target = without as u64;
 
@@ -301,7 +333,7 @@ impl FittedFeaturizer {
             targets: outlook.targets,
             inverses: outlook.inverses,
             references: outlook.references,
-            resources: targets::resources(&inputs, &rows)?,
+            resources: targets::resources(inputs, rows)?,
             quality: Arc::new(quality),
         })
     }

@@ -93,7 +93,8 @@ impl SeriesParams {
     /// A row per series and month from the 15th on, for each of the next 12 months; `target` says of what.
     ///
     /// The last 15 months, their mean over 3 and deviation over 12, trends over a year and two, and what the month
-    /// to forecast was in earlier years; all over the mean of the last year, which is also the form of the target.
+    /// to forecast was in earlier years; all over the mean of the last year; the target is
+    /// the change over that mean.
     #[must_use]
     pub fn monthly() -> Self {
         Self {
@@ -105,7 +106,7 @@ impl SeriesParams {
             trends: vec![12, 24],
             season: Some(12),
             horizon: (1..=12).collect(),
-            scale: ScaleParams { form: TargetForm::Ratio, ..ScaleParams::default() },
+            scale: ScaleParams { form: TargetForm::ScaledDifference, ..ScaleParams::default() },
             ..Self::default()
         }
     }

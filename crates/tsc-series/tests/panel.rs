@@ -209,6 +209,20 @@ fn wave(level: f64, n: usize) -> Vec<f64> {
     (0..n).map(|t| level * (1.0 + 0.1 * (t as f64).sin())).collect()
 }
 
+#[test]
+fn fit_transform_is_fit_and_then_transform() {
+    let table = monthly(&[("a", &wave(100.0, 40)), ("b", &wave(9.0, 30))]);
+    let featurizer = Featurizer::new(forecast(SeriesParams::monthly())).unwrap();
+    let fitted = featurizer.fit(&table).unwrap();
+    let (again, matrix) = featurizer.fit_transform(&table).unwrap();
+    assert_eq!(again, fitted);
+    let apart = fitted.transform(&table).unwrap();
+    let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    assert!(bits(matrix.features().as_slice()) == bits(apart.features().as_slice()));
+    assert!(bits(matrix.targets().unwrap()) == bits(apart.targets().unwrap()));
+    assert_eq!((matrix.ids(), matrix.quality()), (apart.ids(), apart.quality()));
+}
+
 /// S-21: series that are zero for a year neither blow up their own targets nor move other series' features.
 #[test]
 fn the_floor_keeps_series_of_zeros_small() {

@@ -4,8 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test file are tests too")]
 
 use tsc_series::{
-    Censored, Format, PatientIx, Reason, SeriesTable, Source, TableSpec, TimeKind, VariableSpec,
-    VariableTable,
+    Censored, PatientIx, Reason, SeriesTable, Source, TableSpec, TimeKind, VariableSpec, VariableTable,
 };
 
 const DAY: i64 = 86_400_000;
@@ -119,7 +118,8 @@ fn an_undeclared_sentinel_of_the_hospital_weeks_is_suspected() {
 #[cfg(feature = "parquet")]
 #[test]
 fn a_yaib_cohort_has_statics_series_and_outcomes_of_each_hour() {
-    let Some(table) = read("data/yaib_icu_demo/los/mimic_demo", &TableSpec::preset(Format::Yaib)) else {
+    let Some(table) = read("data/yaib_icu_demo/los/mimic_demo", &TableSpec::preset(tsc_series::Format::Yaib))
+    else {
         return;
     };
     assert_eq!((table.n_patients(), table.time_kind()), (132, TimeKind::Relative));
@@ -154,7 +154,7 @@ fn a_yaib_cohort_has_statics_series_and_outcomes_of_each_hour() {
 #[cfg(feature = "parquet")]
 #[test]
 fn the_other_yaib_cohort_has_one_outcome_a_stay() {
-    let spec = TableSpec::preset(Format::Yaib);
+    let spec = TableSpec::preset(tsc_series::Format::Yaib);
     let Some(table) = read("data/yaib_icu_demo/mortality24/mimic_demo", &spec) else { return };
     let label = table.variable("label").unwrap();
     let deaths = (0..99).filter(|&p| table.fixed(PatientIx(p), label) == Some(1.0)).count();

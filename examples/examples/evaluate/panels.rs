@@ -32,8 +32,7 @@ impl Panel<'_> {
         keep: &dyn Fn(&FeatureMatrix, usize) -> bool,
     ) -> Result<(FeatureMatrix, Judged)> {
         let known = self.table.before(origin);
-        let featurizer = Featurizer::new(self.params.clone())?.fit(&known)?;
-        let train = featurizer.transform(&known)?;
+        let (featurizer, train) = Featurizer::new(self.params.clone())?.fit_transform(&known)?;
         let rows: Vec<usize> = (0..train.n_samples())
             .filter(|&row| {
                 train.known_at()[row].0 <= origin && train.targets().is_some_and(|y| y[row].is_finite())
@@ -166,7 +165,6 @@ pub(crate) fn hhs(folder: &Path) -> Result<Vec<Line>> {
         let clock = Clock::start();
         let params = SeriesParams {
             target: Some(TargetSpec::Forecast { variable: variable.into() }),
-            scale: ScaleParams { form: TargetForm::ScaledDifference, ..ScaleParams::default() },
             cluster_columns: vec![format!("{variable}.scale"), format!("{variable}.roll12_std")],
             horizon: vec![1, 2, 3, 4],
             ..SeriesParams::weekly()
@@ -206,7 +204,6 @@ pub(crate) fn nhs(folder: &Path) -> Result<Vec<Line>> {
         let table = whole(&table, variable)?;
         let params = SeriesParams {
             target: Some(TargetSpec::Forecast { variable: variable.into() }),
-            scale: ScaleParams { form: TargetForm::ScaledDifference, ..ScaleParams::default() },
             cluster_columns: vec![format!("{variable}.season_index"), format!("{variable}.roll12_std")],
             horizon: vec![1],
             ..SeriesParams::monthly()

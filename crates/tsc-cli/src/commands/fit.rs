@@ -21,8 +21,8 @@ pub(crate) fn fit(args: &FitArgs, as_json: bool) -> Outcome {
         None => Table::read(&args.data, &config.data)?,
         Some(params) => {
             let series = series(&args.data, &config)?;
-            let fitted = Featurizer::new(params.clone())?.fit(&series)?;
-            let table = Table::of_matrix(&fitted.transform(&series)?);
+            let (fitted, matrix) = Featurizer::new(params.clone())?.fit_transform(&series)?;
+            let table = Table::of_matrix(&matrix);
             pipeline = pipeline.with_featurizer(fitted);
             table
         }

@@ -21,9 +21,7 @@ pub(crate) fn road(arguments: &Arguments) -> Result<Report> {
         let (features, read) = measure(|| -> Result<_> {
             let spec = TableSpec::preset(Format::PhysioNet2012);
             let table = SeriesTable::read(Source::Path(data.as_ref()), &spec)?;
-            let fitted = Featurizer::new(params)?.fit(&table)?;
-            let matrix = fitted.transform(&table)?;
-            Ok((fitted, matrix))
+            Ok(Featurizer::new(params)?.fit_transform(&table)?)
         });
         let (featurizer, matrix) = features?;
         let pipeline = Pipeline::from_config(&config)?.with_featurizer(featurizer);

@@ -30,7 +30,7 @@ fn table(arguments: &Arguments) -> Result<SeriesTable> {
 pub(crate) fn stats(arguments: &Arguments) -> Result<Report> {
     let (matrix, spent) = measure(|| -> Result<_> {
         let table = table(arguments)?;
-        Ok(Featurizer::new(eight())?.fit(&table)?.transform(&table)?)
+        Ok(Featurizer::new(eight())?.fit_transform(&table)?.1)
     });
     let sum = sum_of(&matrix?, &["mean", "std", "min", "max", "first", "last", "slope", "count"])?;
     Ok(Report::new(spent).with("check", sum))
