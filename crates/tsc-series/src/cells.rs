@@ -41,7 +41,8 @@ pub(crate) fn fill(
             start = end;
             continue;
         };
-        if of_variable.iter().any(|column| matches!(column.content, Content::Panel(_))) {
+        let is_panel = |column: &ColumnSource| matches!(column.content, Content::Panel(_));
+        if of_variable.iter().any(is_panel) {
             panel_columns(
                 inputs,
                 (of_variable, start),
@@ -49,6 +50,10 @@ pub(crate) fn fill(
                 (patient, rows),
                 (out, width),
             );
+        }
+        if of_variable.iter().all(is_panel) {
+            start = end;
+            continue;
         }
         let series = inputs.series(patient, variable);
         let fixed = inputs.fixed(patient, variable);
@@ -58,7 +63,7 @@ pub(crate) fn fill(
             if position > 0 && rows[position - 1].at == row.at {
                 let (before, here) = out.split_at_mut(cells);
                 for (at, column) in of_variable.iter().enumerate() {
-                    if !matches!(column.content, Content::Panel(_)) {
+                    if !is_panel(column) {
                         here[start + at] = before[cells - width + start + at];
                     }
                 }

@@ -1,5 +1,6 @@
 //! Coverage of a finished table, and what in it looks wrong.
 
+use rayon::prelude::*;
 use tsc_core::Millis;
 
 use crate::conversion::shipped;
@@ -14,7 +15,7 @@ const SENTINEL_RANGES: f64 = 10.0;
 /// How near a median must be to the typical one in another unit.
 const UNIT_TOLERANCE: f64 = 0.1;
 
-/// Fills coverage and warnings. `odd`: by variable, values that the range changed or removed, as they were.
+/// Fills coverage and warnings, variables in parallel. `odd`: by variable, values that the range changed or removed, as they were.
 pub(crate) fn describe(table: &mut SeriesTable, odd: Vec<Vec<f64>>) {
     let (patients, width) = (table.patients.len(), table.variables.len());
     let roles: Vec<Role> = table.variables.as_slice().iter().map(|v| v.role).collect();
@@ -23,50 +24,50 @@ pub(crate) fn describe(table: &mut SeriesTable, odd: Vec<Vec<f64>>) {
         ends.windows(2).zip(&roles).any(|(ends, role)| role.is_dynamic() && ends[0] < ends[1])
     };
     let without = (0..patients).filter(|patient| !is_measured(patient)).count();
-    let mut coverage = Vec::with_capacity(width);
-    let mut warnings = Vec::new();
-    let mut values = Vec::new();
-    for ((variable, spec), mut odd) in table.variables.as_slice().iter().enumerate().zip(odd) {
-        values.clear();
-        let mut covered = 0;
-        let mut gaps = Gaps::default();
-        for patient in 0..patients {
-            let cell = patient * width + variable;
-            let range = table.offsets[cell]..table.offsets[cell + 1];
-            let fixed = Some(table.fixed[cell]).filter(|v| !v.is_nan());
-            covered += u64::from(!range.is_empty() || fixed.is_some());
-            gaps.add(&table.times[range.clone()]);
-            values.extend_from_slice(&table.values[range]);
-            values.extend(fixed);
-        }
-        let (min, max) = extremes(&values);
-        let middle = median(&mut values);
-        coverage.push(Coverage {
-            variable: spec.name.clone(),
-            unit: spec.unit.clone(),
-            patients: covered,
-            values: values.len() as u64,
-            min: (!values.is_empty()).then_some(min),
-            median: middle,
-            max: (!values.is_empty()).then_some(max),
-            mean_gap: gaps.mean(),
-            longest_gap: gaps.longest,
+    let described =
+        table.variables.as_slice().par_iter().enumerate().zip(odd).map(|((variable, spec), mut odd)| {
+            let mut values = Vec::new();
+            let mut covered = 0;
+            let mut gaps = Gaps::default();
+            for patient in 0..patients {
+                let cell = patient * width + variable;
+                let range = table.offsets[cell]..table.offsets[cell + 1];
+                let fixed = Some(table.fixed[cell]).filter(|v| !v.is_nan());
+                covered += u64::from(!range.is_empty() || fixed.is_some());
+                gaps.add(&table.times[range.clone()]);
+                values.extend_from_slice(&table.values[range]);
+                values.extend(fixed);
+            }
+            let (min, max) = extremes(&values);
+            let middle = median(&mut values);
+            let coverage = Coverage {
+                variable: spec.name.clone(),
+                unit: spec.unit.clone(),
+                patients: covered,
+                values: values.len() as u64,
+                min: (!values.is_empty()).then_some(min),
+                median: middle,
+                max: (!values.is_empty()).then_some(max),
+                mean_gap: gaps.mean(),
+                longest_gap: gaps.longest,
+            };
+            // As recorded, so that a range that removes a sentinel or a wrong unit does not hide it.
+            let is_odd = !odd.is_empty();
+            if let Some(clamped_to) = spec.valid.filter(|_| is_odd) {
+                values.retain(|value| !clamped_to.contains(value));
+            }
+            values.append(&mut odd);
+            let recorded_ends = if is_odd { extremes(&values) } else { (min, max) };
+            let sentinel = suspected_sentinel(spec, &values, recorded_ends);
+            let recorded = if is_odd { median(&mut values) } else { middle };
+            let unit = recorded.and_then(|recorded| suspected_unit(spec, recorded));
+            (coverage, [sentinel, unit])
         });
-        // As recorded, so that a range that removes a sentinel or a wrong unit does not hide it.
-        let is_odd = !odd.is_empty();
-        if let Some(clamped_to) = spec.valid.filter(|_| is_odd) {
-            values.retain(|value| !clamped_to.contains(value));
-        }
-        values.append(&mut odd);
-        let recorded_ends = if is_odd { extremes(&values) } else { (min, max) };
-        warnings.extend(suspected_sentinel(spec, &values, recorded_ends));
-        let recorded = if is_odd { median(&mut values) } else { middle };
-        warnings.extend(recorded.and_then(|recorded| suspected_unit(spec, recorded)));
-    }
+    let (coverage, warnings): (Vec<_>, Vec<_>) = described.unzip();
     table.quality.patients = patients as u64;
     table.quality.patients_without_dynamic = without as u64;
     table.quality.coverage = coverage;
-    table.quality.warnings = warnings;
+    table.quality.warnings = warnings.into_iter().flatten().flatten().collect();
 }
 
 #[derive(Default)]

@@ -65,7 +65,8 @@ impl Rolling {
         let Rolling { window, stat } = self;
         let mut out = vec![f64::NAN; values.len() + 1];
         let Some(whole) = out.get_mut(window..) else { return out };
-        if values.iter().any(|value| value.is_nan()) {
+        // Without a branch, so that it is done in the vector registers.
+        if values.iter().fold(false, |any, value| any | value.is_nan()) {
             for (cell, values) in whole.iter_mut().zip(values.windows(window)) {
                 *cell = stat.of(values);
             }

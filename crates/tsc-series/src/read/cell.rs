@@ -78,7 +78,10 @@ pub(crate) fn time(text: &[u8], unit_ms: f64) -> Option<i64> {
 /// A number of units in milliseconds, rounded.
 #[inline]
 pub(crate) fn millis(number: f64, unit_ms: f64) -> Option<i64> {
-    let millis = (number * unit_ms).round();
+    let exact = number * unit_ms;
+    // Whole numbers are the rule, and rounding is a call.
+    let whole = exact as i64 as f64;
+    let millis = if whole == exact { whole } else { exact.round() };
     // Within 2^52 every millisecond is exact, so the cast loses nothing.
     (millis.abs() < 4_503_599_627_370_496.0).then_some(millis as i64)
 }
