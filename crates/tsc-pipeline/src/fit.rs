@@ -229,7 +229,7 @@ pub(crate) fn refit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     Ok(Fit { models, report, split })
 }
 
-fn spec(config: &PipelineConfig, n: usize) -> FoldSpec {
+pub(crate) fn spec(config: &PipelineConfig, n: usize) -> FoldSpec {
     FoldSpec {
         split: config.training.split,
         holdout: config.training.validation_fraction,

@@ -5,6 +5,7 @@ mod bundle;
 mod clock;
 mod config;
 mod error;
+mod featurize;
 mod fit;
 mod fitted;
 mod html;

@@ -5,8 +5,11 @@
 mod common;
 
 use common::{Cohort, config_with, tracked};
+use tsc_pipeline::core::{ArtifactSource, FoldSpec, MemoryArtifacts, Millis, Save, Split, folds};
 use tsc_pipeline::prelude::*;
-use tsc_pipeline::series::{Featurizer, Format, SeriesTable, Source, TableSpec};
+use tsc_pipeline::series::{
+    Featurizer, Format, PatientIx, SeriesTable, Source, TableSpec, VariableIx, simulate,
+};
 use tsc_pipeline::{ConfigWarning, SegmentParams, TrainingReport};
 use tsc_testing::MemoryTracker;
 
@@ -169,6 +172,47 @@ fn dbcv_is_reported_up_to_its_bound() {
     assert!(score > 0.5 && score <= 1.0, "three separated groups: {score}");
     let (bounded, _) = report("segments.dbcv_max_rows = 100", &cohort);
     assert_eq!(bounded.clustering.dbcv, None);
+}
+
+/// S-22 through the pipeline: values of held-out patients change no stored byte of the featurizer.
+#[test]
+fn held_out_patients_teach_the_featurizer_nothing() {
+    let table = simulate::Cohort { patients: 300, ..simulate::Cohort::default() }.simulate().unwrap().table;
+    let config = PipelineConfig { series: Some(simulate::Cohort::params()), ..config_with("") };
+    let groups = table.groups();
+    let spec = FoldSpec {
+        split: Split::Group,
+        holdout: config.training.validation_fraction,
+        folds: 5,
+        gap: Millis(0),
+        seed: config.random_state,
+    };
+    let held_out = folds(groups.len(), Some(&groups), None, &spec).unwrap().holdout;
+    let with_values_of = |changed: &[usize]| {
+        let mut builder = SeriesTable::builder(table.variables().clone());
+        for (number, name) in table.patients().iter().enumerate() {
+            for (v, spec) in table.variables().as_slice().iter().enumerate() {
+                let factor = if changed.contains(&number) { 1.3 } else { 1.0 };
+                let (times, values) = table.series(PatientIx(number), VariableIx(v));
+                for (time, value) in times.iter().zip(values) {
+                    builder.push(name, *time, &spec.name, value * factor);
+                }
+                if let Some(value) = table.fixed(PatientIx(number), VariableIx(v)) {
+                    builder.push(name, 0, &spec.name, value);
+                }
+            }
+        }
+        let (pipeline, matrix) =
+            Pipeline::from_config(&config).unwrap().featurize(&builder.finish().unwrap()).unwrap();
+        let (fitted, _) = pipeline.fit_initial(&matrix.batch()).unwrap();
+        let mut files = MemoryArtifacts::new();
+        fitted.featurizer().unwrap().save(&mut files).unwrap();
+        files.get("featurizer.json").unwrap()
+    };
+    let unchanged = with_values_of(&[]);
+    assert!(!held_out.is_empty() && with_values_of(&held_out) == unchanged);
+    let seen = (0..groups.len()).find(|row| !held_out.contains(row)).unwrap();
+    assert!(with_values_of(&[seen]) != unchanged, "a training patient does teach it");
 }
 
 /// The bar for intensive care on 4,000 real stays, by the preset alone, in every agreement of five cuts.

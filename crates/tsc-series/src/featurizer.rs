@@ -104,6 +104,21 @@ impl Featurizer {
         Ok((FittedFeaturizer::new(stored)?, rows, cells))
     }
 
+    /// Whose each row of a table is, and when its target is known: what a split needs before anything is learnt.
+    ///
+    /// # Errors
+    ///
+    /// As [`Featurizer::fit`], for times and rows.
+    pub fn row_keys(&self, table: &SeriesTable) -> Result<Vec<(PatientIx, Timestamp)>> {
+        let inputs = Inputs::new(&self.params, table.variables(), table)?;
+        let rows = rows::rows(&inputs)?;
+        some_rows(&inputs, &rows)?;
+        let key = |(patient, rows): (usize, Vec<Row>)| {
+            rows.into_iter().map(move |row| (PatientIx(patient), Timestamp(known_at(inputs.params, &row))))
+        };
+        Ok(rows.into_iter().enumerate().flat_map(key).collect())
+    }
+
     /// The settings.
     #[must_use]
     pub fn params(&self) -> &SeriesParams {
@@ -205,6 +220,16 @@ fn matrix(inputs: &Inputs<'_>, columns: &[ColumnSource], anchors: &Anchors, rows
         cells::fill(inputs, columns, anchors, (patient, rows), part);
     });
     values
+}
+
+/// When a row's target is known; outcomes are taken to be known at the row's time.
+fn known_at(params: &SeriesParams, row: &Row) -> i64 {
+    match (&params.target, params.rows) {
+        (Some(TargetSpec::Lead { to, .. }), Rows::PerStep { .. }) => row.at.saturating_add(to.0 as i64),
+        (Some(TargetSpec::Lead { to, .. }), _) => to.0 as i64,
+        (Some(TargetSpec::Forecast { .. }), _) => params.grid.start(row.target_period() + 1),
+        _ => row.at,
+    }
 }
 
 /// Whose each row is.
@@ -329,24 +354,13 @@ impl FittedFeaturizer {
             groups: names.groups,
             is_calendar: table.time_kind() == TimeKind::Calendar,
             times: rows.iter().flatten().map(|row| Timestamp(row.at)).collect(),
-            known_at: rows.iter().flatten().map(|row| Timestamp(self.known_at(row))).collect(),
+            known_at: rows.iter().flatten().map(|row| Timestamp(known_at(params, row))).collect(),
             targets: outlook.targets,
             inverses: outlook.inverses,
             references: outlook.references,
             resources: targets::resources(inputs, rows)?,
             quality: Arc::new(quality),
         })
-    }
-
-    /// When a row's target is known; outcomes are taken to be known at the row's time.
-    fn known_at(&self, row: &Row) -> i64 {
-        let params = &self.stored.params;
-        match (&params.target, params.rows) {
-            (Some(TargetSpec::Lead { to, .. }), Rows::PerStep { .. }) => row.at.saturating_add(to.0 as i64),
-            (Some(TargetSpec::Lead { to, .. }), _) => to.0 as i64,
-            (Some(TargetSpec::Forecast { .. }), _) => params.grid.start(row.target_period() + 1),
-            _ => row.at,
-        }
     }
 
     fn impute(&self, values: &mut [f64]) -> Vec<Imputed> {

@@ -4,7 +4,6 @@ use std::time::Duration;
 use serde_json::json;
 use tsc_pipeline::core::TrackingReport;
 use tsc_pipeline::models::{Covered, ValueReport};
-use tsc_pipeline::series::Featurizer;
 use tsc_pipeline::{Pipeline, TrainingReport};
 
 use super::{config, series};
@@ -19,12 +18,10 @@ pub(crate) fn fit(args: &FitArgs, as_json: bool) -> Outcome {
     let mut pipeline = Pipeline::from_config(&config)?;
     let table = match &config.series {
         None => Table::read(&args.data, &config.data)?,
-        Some(params) => {
-            let series = series(&args.data, &config)?;
-            let (fitted, matrix) = Featurizer::new(params.clone())?.fit_transform(&series)?;
-            let table = Table::of_matrix(&matrix);
-            pipeline = pipeline.with_featurizer(fitted);
-            table
+        Some(_) => {
+            let (with_featurizer, matrix) = pipeline.featurize(&series(&args.data, &config)?)?;
+            pipeline = with_featurizer;
+            Table::of_matrix(&matrix)
         }
     };
     let batch = table.batch(0, table.n_rows())?;

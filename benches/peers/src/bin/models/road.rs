@@ -6,14 +6,13 @@ use anyhow::{Context, Result};
 use tsc_peers::{Arguments, Report, measure};
 use tsc_pipeline::{
     Pipeline, PipelineConfig, TrainingReport,
-    series::{Featurizer, Format, SeriesTable, Source, TableSpec},
+    series::{Format, SeriesTable, Source, TableSpec},
 };
 
 pub(crate) fn road(arguments: &Arguments) -> Result<Report> {
     let store = arguments.file("ours.db")?;
     let text = format!("series.preset = \"icu\"\ntracking.uri = \"sqlite:///{}\"\n", store.display());
     let config = PipelineConfig::from_toml(&text)?;
-    let params = config.series.clone().context("the preset fills the table `series`")?;
     let bundle = arguments.file("bundle")?;
     let data = arguments.text("data")?;
 
@@ -21,10 +20,9 @@ pub(crate) fn road(arguments: &Arguments) -> Result<Report> {
         let (features, read) = measure(|| -> Result<_> {
             let spec = TableSpec::preset(Format::PhysioNet2012);
             let table = SeriesTable::read(Source::Path(data.as_ref()), &spec)?;
-            Ok(Featurizer::new(params)?.fit_transform(&table)?)
+            Ok(Pipeline::from_config(&config)?.featurize(&table)?)
         });
-        let (featurizer, matrix) = features?;
-        let pipeline = Pipeline::from_config(&config)?.with_featurizer(featurizer);
+        let (pipeline, matrix) = features?;
         let (mut fitted, report) = pipeline.fit_initial(&matrix.batch())?;
         fitted.save(&bundle)?;
         if let Some(page) = fitted.report_html(&report, &matrix.batch()) {
