@@ -228,8 +228,8 @@ def scores(y, values, prefix):
     }
 
 
-def child(name, params=None, figures=None, texts=None):
-    with mlflow.start_run(run_name=name, nested=True):
+def child(store, name, params=None, figures=None, texts=None):
+    with mlflow.start_run(experiment_id=store, run_name=name, nested=True):
         mlflow.log_params(params or {})
         mlflow.log_metrics(figures or {})
         with tempfile.TemporaryDirectory() as folder:
@@ -245,11 +245,11 @@ def log(store, wide, labels, quality, steady, left, heads, params, held_out):
         mlflow.log_params({"n_rows": len(wide), "n_features": wide.shape[1]})
         mlflow.log_metrics({"n_clusters": labels.max() + 1, "noise_ratio": float(np.mean(labels < 0))})
         figures = {"rows_in": len(wide), "feature_count": wide.shape[1]}
-        child("Preprocessing", {"scaling": "standard", "clip": 5}, figures, {"schema.json": json.dumps(list(wide))})
+        child(store, "Preprocessing", {"scaling": "standard", "clip": 5}, figures, {"schema.json": json.dumps(list(wide))})
         sizes = {f"cluster_{c}/size": int((labels == c).sum()) for c in range(labels.max() + 1)}
         centroids = wide.groupby(labels).mean().to_csv()
-        child("HDBSCAN", {}, {**quality, **sizes, "stability/adjusted_rand": steady}, {"centroids.csv": centroids})
-        child("kNN-Fallback", {"n_neighbors": 5}, {"abstained": left})
+        child(store, "HDBSCAN", {}, {**quality, **sizes, "stability/adjusted_rand": steady}, {"centroids.csv": centroids})
+        child(store, "kNN-Fallback", {"n_neighbors": 5}, {"abstained": left})
         for name, (y, models, weights, pooled, served, control) in heads.items():
             figures = {
                 **scores(y[held_out], served[held_out], "holdout"),
@@ -263,10 +263,10 @@ def log(store, wide, labels, quality, steady, left, heads, params, held_out):
                 for model, boosters in models.items()
                 for number, booster in enumerate(boosters)
             }
-            child(name, params[name], figures, texts)
+            child(store, name, params[name], figures, texts)
             mlflow.log_metrics({f"{name}/rmse": figures["holdout/rmse"]})
         y, _, _, _, served, _ = heads["TimeSeries-LGB"]
-        child("Performance-Report", figures=scores(y[held_out], served[held_out], "holdout"))
+        child(store, "Performance-Report", figures=scores(y[held_out], served[held_out], "holdout"))
         if not client.search_registered_models("name='TimeSeries-Clustering-Pipeline'"):
             client.create_registered_model("TimeSeries-Clustering-Pipeline")
         client.create_model_version("TimeSeries-Clustering-Pipeline", run.info.artifact_uri, run.info.run_id)
