@@ -52,6 +52,9 @@ fn log_pipeline(tracker: &MlflowTracker, experiment: Experiment, folder: &Path) 
         model_version: 1,
         content_hash: "ab12".into(),
         crate_version: "0.1.0".into(),
+        features: vec!["heart rate".into()],
+        medians: vec![80.0],
+        ..packaging::PipelineModel::default()
     };
     packaging::write_pipeline_model(&bundle, &package, &model).unwrap();
 
@@ -235,6 +238,10 @@ fn python_predicts_the_same_bits_from_a_packaged_booster() {
         model_version: 3,
         content_hash: "it's".into(),
         crate_version: "0.1.0".into(),
+        features: vec!["heart rate".into(), "it's".into()],
+        medians: vec![80.5, -0.1],
+        further_outputs: vec!["length_of_stay (days)".into()],
+        tree: None,
     };
     packaging::write_pipeline_model(&bundle, &folder.path().join("pipeline"), &model).unwrap();
     let flavor: Value =
