@@ -129,9 +129,13 @@ fn assert_everything_is_there(seen: &Value) {
         assert_eq!(model["source_run"], "Pipeline");
         let registered = if suffix == "Training" { json!([[MODEL, 1]]) } else { json!([]) };
         assert_eq!(model["versions"], registered);
+        let files: Vec<&str> =
+            model["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
+        let [mlmodel, loader, _conda, manifest, pooled, ..] = files[..] else { panic!("{files:?}") };
+        assert!(loader.starts_with("code/tsc_loader_"), "{loader}");
         assert_eq!(
-            model["files"],
-            json!(["MLmodel", "data/bundle/manifest.json", "data/bundle/models/pooled.txt"])
+            [mlmodel, manifest, pooled],
+            ["MLmodel", "data/bundle/manifest.json", "data/bundle/models/pooled.txt"]
         );
         let started: Vec<&str> = runs
             .iter()

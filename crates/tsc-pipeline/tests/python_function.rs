@@ -1,7 +1,7 @@
 //! What Rust trained, scored by Python through MLflow: the same labels, sources and bits.
 //!
-//! `TSC_MLFLOW_PYTHON` names an interpreter with `mlflow==3.17.2` and `lightgbm==4.7.0`; serving and Spark, which
-//! start processes of their own, are tried where `TSC_FULL=true`.
+//! `TSC_MLFLOW_PYTHON` names an interpreter with `mlflow==3.17.2` and `lightgbm==4.7.0`; serving over HTTP is
+//! tried where `TSC_FULL=true`.
 #![cfg(all(unix, feature = "linear", feature = "mlflow"))]
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
