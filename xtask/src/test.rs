@@ -33,6 +33,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         sh.set_var("CARGO_NET_OFFLINE", "true");
         sh.set_var("PIP_NO_INDEX", "1");
     }
+    if options.full {
+        // Slow tests look for it.
+        sh.set_var("TSC_FULL", "true");
+    }
     let mut steps = Steps::default();
     steps.run_or_skip("data", data)?;
     steps.run("setup", || set_up(options))?;

@@ -18,9 +18,9 @@ pub use adapter::{
 #[cfg(feature = "petal")]
 pub use adapter::{FittedPetal, PetalHdbscan, PetalParams};
 pub use hdbscan::{
-    ClusterRow, ClusterTree, CondensedCluster, CondensedRow, CondensedTree, Counts, Detail, Distances, Edge,
-    EdgeRow, ExportRow, Extraction, FitNote, FittedHdbscan, Hdbscan, HdbscanParams, LinkageRow, Method, Mst,
-    PairDistance, Prediction, Selection, write_csv, write_json,
+    AssignmentTree, ClusterRow, ClusterTree, CondensedCluster, CondensedRow, CondensedTree, Counts, Detail,
+    Distances, Edge, EdgeRow, ExportRow, Extraction, FitNote, FittedHdbscan, Hdbscan, HdbscanParams,
+    LinkageRow, Method, Mst, PairDistance, Prediction, Selection, write_csv, write_json,
 };
 pub use quality::{
     Quality, QualityParams, adjusted_mutual_information, adjusted_rand_index, dbcv, quality,

@@ -247,6 +247,27 @@ fn exports_carry_infinity() {
     assert_eq!(String::from_utf8(json).unwrap().matches("null").count(), 3);
 }
 
+#[test]
+fn the_tree_of_assignments_by_hand() {
+    let tree = nested().extraction().assignment_tree();
+    let known = |distances: &[f64]| distances.iter().map(|d| Some(1.0 / d)).collect::<Vec<_>>();
+    // The root, both pairs (that of b is complete at the larger distance), a1, a2, b1, b2.
+    assert_eq!(tree.parent, [None, Some(0), Some(0), Some(2), Some(2), Some(1), Some(1)]);
+    assert_eq!(tree.birth[0], Some(0.0));
+    assert_eq!(tree.birth[1..], known(&[47.625, 47.625, 1.625, 1.625, 2.625, 2.625]));
+    assert_eq!(tree.top, known(&[47.625, 2.625, 1.625, 0.125, 0.125, 0.125, 0.125]));
+    assert_eq!(tree.holder, [None, None, None, Some(3), Some(4), Some(5), Some(6)]);
+    assert_eq!(tree.label, Label::from_ids(&[-1, -1, -1, 0, 1, 2, 3]));
+    assert_eq!(tree.row_cluster, [3, 4, 5, 6].map(|cluster| [cluster; 4]).concat());
+    assert_eq!(tree.row_lambda, [Some(8.0); 16]);
+
+    let x = [1.0, 1.0, 1.0, 5.0, 6.0, 7.0];
+    let params = HdbscanParams { min_cluster_size: 3, min_samples: Some(1), ..Default::default() };
+    let tree = fit(Features::new(&x, 1).unwrap(), params).extraction().assignment_tree();
+    let json = r#"{"row_cluster":[2,2,2,1,1,1],"row_lambda":[null,null,null,1.0,1.0,1.0],"parent":[null,0,0],"birth":[0.0,0.25,0.25],"top":[0.25,1.0,null],"holder":[null,1,2],"label":[-1,1,0]}"#;
+    assert_eq!(serde_json::to_string(&tree).unwrap(), json);
+}
+
 /// C-21: what is shared changes nothing.
 #[test]
 fn a_sweep_equals_single_fits() {

@@ -36,5 +36,10 @@ else:
     from mlflow.models import Model
 
     model = Model.load(sys.argv[2])
-    assert list(model.flavors) == ["tsc_bundle"], model.flavors
+    assert list(model.flavors) == ["python_function", "tsc_bundle"], model.flavors
+    outputs = ["density_label", "label", "strength", "value", "source", "length_of_stay (days)"]
+    assert model.get_output_schema().input_names() == outputs
+    example = model.load_input_example(sys.argv[2])
+    assert example.to_dict("records") == [{"heart rate": 80.5, "it's": -0.1}], example
+    assert list(model.get_input_schema().input_names()) == list(example.columns)
     print(json.dumps(model.flavors["tsc_bundle"]))

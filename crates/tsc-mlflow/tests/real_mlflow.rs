@@ -52,6 +52,9 @@ fn log_pipeline(tracker: &MlflowTracker, experiment: Experiment, folder: &Path) 
         model_version: 1,
         content_hash: "ab12".into(),
         crate_version: "0.1.0".into(),
+        features: vec!["heart rate".into()],
+        medians: vec![80.0],
+        ..packaging::PipelineModel::default()
     };
     packaging::write_pipeline_model(&bundle, &package, &model).unwrap();
 
@@ -126,9 +129,13 @@ fn assert_everything_is_there(seen: &Value) {
         assert_eq!(model["source_run"], "Pipeline");
         let registered = if suffix == "Training" { json!([[MODEL, 1]]) } else { json!([]) };
         assert_eq!(model["versions"], registered);
+        let files: Vec<&str> =
+            model["files"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
+        let [mlmodel, loader, _conda, manifest, pooled, ..] = files[..] else { panic!("{files:?}") };
+        assert!(loader.starts_with("code/tsc_loader_"), "{loader}");
         assert_eq!(
-            model["files"],
-            json!(["MLmodel", "data/bundle/manifest.json", "data/bundle/models/pooled.txt"])
+            [mlmodel, manifest, pooled],
+            ["MLmodel", "data/bundle/manifest.json", "data/bundle/models/pooled.txt"]
         );
         let started: Vec<&str> = runs
             .iter()
@@ -235,6 +242,10 @@ fn python_predicts_the_same_bits_from_a_packaged_booster() {
         model_version: 3,
         content_hash: "it's".into(),
         crate_version: "0.1.0".into(),
+        features: vec!["heart rate".into(), "it's".into()],
+        medians: vec![80.5, -0.1],
+        further_outputs: vec!["length_of_stay (days)".into()],
+        tree: None,
     };
     packaging::write_pipeline_model(&bundle, &folder.path().join("pipeline"), &model).unwrap();
     let flavor: Value =

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "mlflow")]
+mod boosters;
 mod bundle;
 mod clock;
 mod config;

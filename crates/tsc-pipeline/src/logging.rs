@@ -1,6 +1,10 @@
 use std::path::Path;
 
+#[cfg(feature = "mlflow")]
+use tsc_cluster::FittedHdbscan;
 use tsc_core::{Batch, Clusterer, ModelVersion, NoiseFallback, RegressionScores, Regressor, Result, Run};
+#[cfg(feature = "mlflow")]
+use tsc_core::{Load, MemoryArtifacts, Save};
 use tsc_retrain::{ComparedMetric, VersionComparison};
 
 use crate::bundle::{Folder, write_models};
@@ -24,9 +28,13 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
         let Registration { description, mut tags, stage, comparison } = registration;
         self.log_fit(&self.models, report, rows, runs, &description, comparison);
         log_model_texts(runs, folder.path());
+        #[cfg(feature = "mlflow")]
+        if self.config().tracking.boosters {
+            crate::boosters::log_boosters(runs, &self.models);
+        }
         let version = self.models.version.to_string();
         runs.parent(|run| run.set_tags(&[("tsc.model_version", &version), ("tsc.bundle_sha256", &hash)]));
-        let packaged = package(folder.path(), self.models.version, &hash)?;
+        let packaged = package(folder.path(), &self.models, &hash)?;
         tags.push(("tsc.bundle_sha256".into(), hash));
         tags.push(("tsc.model_version".into(), version));
         let dir = packaged.as_ref().map_or(folder.path(), Folder::path);
@@ -305,18 +313,47 @@ fn json(value: &impl serde::Serialize) -> Vec<u8> {
 
 /// The bundle as a model folder that MLflow lists; `None` without the feature, where the bundle itself is logged.
 #[cfg(feature = "mlflow")]
-fn package(bundle: &Path, model_version: u64, content_hash: &str) -> Result<Option<Folder>> {
+fn package<C: Clusterer, R: Regressor, N: NoiseFallback>(
+    bundle: &Path,
+    models: &Models<C, R, N>,
+    content_hash: &str,
+) -> Result<Option<Folder>> {
     let folder = Folder::begin(&std::env::temp_dir())?;
     let model = tsc_mlflow::packaging::PipelineModel {
-        model_version,
+        model_version: models.version,
         content_hash: content_hash.into(),
         crate_version: env!("CARGO_PKG_VERSION").into(),
+        features: models.schema.names().map(str::to_owned).collect(),
+        medians: models.medians.clone(),
+        further_outputs: models.further_columns(),
+        tree: chosen_clusters(&models.clusterer)?,
     };
     tsc_mlflow::packaging::write_pipeline_model(bundle, folder.path(), &model)?;
     Ok(Some(folder))
 }
 
+/// What HDBSCAN chose of its tree; `None` for another clusterer.
+///
+/// The clusterer may be boxed, so the tree is taken from what it stores. One of the caller's that bears the name
+/// and stores something else is another clusterer.
+#[cfg(feature = "mlflow")]
+fn chosen_clusters(clusterer: &impl Save) -> Result<Option<Vec<u8>>> {
+    let kind = clusterer.kind();
+    if kind.name != FittedHdbscan::KIND.name {
+        return Ok(None);
+    }
+    let mut stored = MemoryArtifacts::new();
+    clusterer.save(&mut stored)?;
+    let Ok(hdbscan) = tsc_core::restore::<FittedHdbscan>(&kind.into(), &stored) else { return Ok(None) };
+    let tree = serde_json::to_vec(&hdbscan.extraction().assignment_tree());
+    tree.map(Some).map_err(|e| tsc_core::damaged("tree.json", e))
+}
+
 #[cfg(not(feature = "mlflow"))]
-fn package(_bundle: &Path, _model_version: u64, _content_hash: &str) -> Result<Option<Folder>> {
+fn package<C: Clusterer, R: Regressor, N: NoiseFallback>(
+    _bundle: &Path,
+    _models: &Models<C, R, N>,
+    _content_hash: &str,
+) -> Result<Option<Folder>> {
     Ok(None)
 }

@@ -111,6 +111,23 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Models<C, R, N> {
         &self.target
     }
 
+    /// Names of the columns of numbers that a table of scores has behind value and source: the bounds of the
+    /// value, then each resource with its bounds.
+    #[must_use]
+    pub fn further_columns(&self) -> Vec<String> {
+        let bounds = |name: &str, head: &FittedPerCluster<R::Fitted>| -> Vec<String> {
+            let pair = |level| [format!("{name} lower {level}"), format!("{name} upper {level}")];
+            head.interval_levels().flat_map(pair).collect()
+        };
+        let mut names = bounds("value", &self.target);
+        for head in self.resources.heads() {
+            let name = format!("{} ({})", head.kind(), head.unit());
+            names.push(name.clone());
+            names.extend(bounds(&name, head.models()));
+        }
+        names
+    }
+
     /// Labels, values and sources of each sample of `x`, `(n_samples, n_features)` in training units.
     ///
     /// Bit-identical for any chunking and from any thread, without side effects.

@@ -154,7 +154,11 @@ impl FitRuns {
         let mut runs =
             Self { started: clock::now(), parent: None, children: Vec::new(), degraded: Vec::new() };
         match tracking.tracker.start_run(experiment, "Pipeline") {
-            Ok(parent) => runs.parent = Some(parent),
+            Ok(parent) => {
+                runs.parent = Some(parent);
+                // Not before the parent's own start, or the first child would begin before it.
+                runs.started = clock::now();
+            }
             Err(error) => runs.degraded.push(Degraded::from(&error)),
         }
         let params = flat_params(config);

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tsc_pipeline::core::{AlertChange, Features, Intervals, Predictions};
-use tsc_pipeline::{BatchReport, FittedPipeline, Pipeline, ResourcePredictions};
+use tsc_pipeline::{BatchReport, FittedPipeline, Models, Pipeline, ResourcePredictions};
 
 use super::series;
 use super::whole::Whole;
@@ -111,7 +111,7 @@ fn predict_rows(fitted: &FittedPipeline, rows: &mut Rows, writer: &mut Output) -
         let predictions = models.predict(x)?;
         let resources = models.predict_resources(x, &predictions)?;
         if summary.batches == 0 {
-            writer.write_record(header(&predictions, &resources)).map_err(csv_failed)?;
+            writer.write_record(header(&models)).map_err(csv_failed)?;
         }
         write_scores(writer, &table, &predictions, &resources)?;
         summary.rows += table.n_rows();
@@ -125,7 +125,7 @@ fn score_rows(fitted: &mut FittedPipeline, rows: &mut Rows, writer: &mut Output)
     while let Some(table) = rows.next(fitted.config().batch_size)? {
         let report = fitted.process_batch(&table.batch(0, table.n_rows())?)?;
         if summary.batches == 0 {
-            writer.write_record(header(&report.predictions, &report.resources)).map_err(csv_failed)?;
+            writer.write_record(header(&fitted.models())).map_err(csv_failed)?;
         }
         write_scores(writer, &table, &report.predictions, &report.resources)?;
         tell(&report, summary.rows);
@@ -156,20 +156,9 @@ fn tell(report: &BatchReport, rows_before: usize) {
     }
 }
 
-fn header(predictions: &Predictions, resources: &[ResourcePredictions]) -> Vec<String> {
-    let mut header: Vec<String> =
-        ["id", "density_label", "label", "strength", "value", "source"].map(str::to_owned).to_vec();
-    let bounds = |name: &str, intervals: Option<&Intervals>| -> Vec<String> {
-        let levels = intervals.into_iter().flat_map(|intervals| intervals.levels.clone());
-        levels.flat_map(|level| [format!("{name} lower {level}"), format!("{name} upper {level}")]).collect()
-    };
-    header.extend(bounds("value", predictions.intervals.as_ref()));
-    for resource in resources {
-        let name = format!("{} ({})", resource.kind, resource.unit);
-        header.push(name.clone());
-        header.extend(bounds(&name, resource.intervals.as_ref()));
-    }
-    header
+fn header(models: &Models) -> Vec<String> {
+    let first = ["id", "density_label", "label", "strength", "value", "source"].map(str::to_owned);
+    first.into_iter().chain(models.further_columns()).collect()
 }
 
 /// One line a row; numbers keep every bit, and an unavailable value or bound stays empty.

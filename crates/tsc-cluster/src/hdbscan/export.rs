@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use tsc_core::Label;
 
 use super::condense::density;
 use super::disjoint_sets::DisjointSets;
@@ -79,6 +80,29 @@ pub struct ClusterRow {
     pub max_lambda: f64,
     /// Mean strength of its samples.
     pub mean_strength: f64,
+}
+
+/// What the assignment of a new sample reads of the tree, column by column: for programs in other languages
+/// that keep the training samples and core distances themselves.
+///
+/// `None` is infinite in a column of densities. [`FittedHdbscan::assign_one`](super::FittedHdbscan::assign_one)
+/// says how they are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AssignmentTree {
+    /// Last condensed cluster that held each sample.
+    pub row_cluster: Vec<u32>,
+    /// Density at which each sample left it.
+    pub row_lambda: Vec<Option<f64>>,
+    /// What each condensed cluster split from; `None` for the root.
+    pub parent: Vec<Option<u32>>,
+    /// Density at which each condensed cluster appears.
+    pub birth: Vec<Option<f64>>,
+    /// Density at which the last sample or part leaves each condensed cluster.
+    pub top: Vec<Option<f64>>,
+    /// Nearest chosen cluster at or above each condensed cluster, if there is one.
+    pub holder: Vec<Option<u32>>,
+    /// Label of each condensed cluster; noise if it was not chosen.
+    pub label: Vec<Label>,
 }
 
 /// A row of an exported table.
@@ -226,6 +250,23 @@ impl Extraction {
             }));
         }
         out
+    }
+
+    /// What the assignment of a new sample reads of the tree.
+    #[must_use]
+    pub fn assignment_tree(&self) -> AssignmentTree {
+        let tree = self.condensed_tree();
+        let ids = || 0..tree.clusters.len() as u32;
+        let known = |density: f64| density.is_finite().then_some(density);
+        AssignmentTree {
+            row_cluster: tree.row_parent.clone(),
+            row_lambda: tree.row_lambda.iter().map(|&lambda| known(lambda)).collect(),
+            parent: tree.clusters.iter().map(|cluster| cluster.parent).collect(),
+            birth: tree.clusters.iter().map(|cluster| known(cluster.birth)).collect(),
+            top: ids().map(|cluster| known(tree.own_max(cluster))).collect(),
+            holder: ids().map(|cluster| self.holder(cluster)).collect(),
+            label: ids().map(|cluster| self.label_of(cluster)).collect(),
+        }
     }
 
     /// One row per cluster, by label.

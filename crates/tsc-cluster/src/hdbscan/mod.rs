@@ -25,7 +25,9 @@ use std::sync::Arc;
 
 pub use condense::{CondensedCluster, CondensedTree};
 pub use distances::{Distances, PairDistance};
-pub use export::{ClusterRow, CondensedRow, EdgeRow, ExportRow, LinkageRow, write_csv, write_json};
+pub use export::{
+    AssignmentTree, ClusterRow, CondensedRow, EdgeRow, ExportRow, LinkageRow, write_csv, write_json,
+};
 pub use extract::Extraction;
 pub use fitted::FittedHdbscan;
 pub use mst::{Edge, Mst};

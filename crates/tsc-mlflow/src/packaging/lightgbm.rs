@@ -6,12 +6,12 @@ use tsc_core::Result;
 use crate::error::TrackingError;
 
 use super::MLFLOW_VERSION;
+use super::environment::{PYTHON, write_environment};
 use super::folder::{create_empty, write};
 use super::identity::{MARK, quoted};
 
 /// LightGBM in Python that reads the model text; the bundled native library is 4.6 or newer.
 const LIGHTGBM: &str = "4.6.0";
-const PYTHON: &str = "3.11";
 
 /// Writes a booster as a model that `mlflow.lightgbm` and `mlflow.pyfunc` load from Python.
 ///
@@ -34,19 +34,8 @@ pub fn write_lightgbm_model(model_text: &str, feature_names: &[String], out_dir:
     create_empty(out_dir)?;
     write(out_dir, "model.lgb", model_text.as_bytes())?;
     write(out_dir, "MLmodel", mlmodel(feature_names).as_bytes())?;
-    let requirements = format!("mlflow=={MLFLOW_VERSION}\nlightgbm>={LIGHTGBM},<5\nnumpy\nscipy\n");
-    write(out_dir, "requirements.txt", requirements.as_bytes())?;
-    write(
-        out_dir,
-        "python_env.yaml",
-        format!("python: '{PYTHON}'\nbuild_dependencies:\n- pip\ndependencies:\n- -r requirements.txt\n")
-            .as_bytes(),
-    )?;
-    let conda = format!(
-        "name: mlflow-env\nchannels:\n- conda-forge\ndependencies:\n- python={PYTHON}\n- pip\n- pip:\n  - -r \
-         requirements.txt\n"
-    );
-    write(out_dir, "conda.yaml", conda.as_bytes())
+    let mlflow = format!("mlflow=={MLFLOW_VERSION}");
+    write_environment(out_dir, &[&mlflow, &format!("lightgbm>={LIGHTGBM},<5"), "numpy", "scipy"])
 }
 
 /// Number of features from the head of the model text.

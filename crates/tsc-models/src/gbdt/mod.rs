@@ -131,6 +131,24 @@ impl GbdtModel {
         Ok(text::blended(parts)?)
     }
 
+    /// One model that predicts the mean of the models, up to the rounding of the additions; of one model itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`GbdtModel::blend`]; also `InvalidData` for several models of an objective whose raw score is not the
+    /// prediction, because no text holds their mean.
+    pub fn mean(models: &[&Self]) -> Result<Self> {
+        if let [one] = models {
+            return Ok((*one).clone());
+        }
+        if models.iter().any(|model| model.0.transform != Transform::Identity) {
+            let problem = "with an objective that transforms the raw score, a mean is no sum of trees";
+            return Err(ModelsError::Blend(problem.into()).into());
+        }
+        let share = 1.0 / models.len() as f64;
+        Self::blend(&models.iter().map(|&model| (share, model)).collect::<Vec<_>>())
+    }
+
     pub(crate) fn followed_by(&self, added: &Self) -> Result<Self> {
         Ok(text::followed(self, added)?)
     }

@@ -219,6 +219,22 @@ fn what_cannot_be_blended_is_named() {
     }
 }
 
+#[test]
+fn the_mean_of_models_is_one_text_unless_their_objective_has_a_link() {
+    let model = |name: &str| GbdtModel::parse(&golden::text(&format!("score_{name}.txt"))).unwrap();
+    let (numeric, poisson) = (model("numeric"), model("poisson"));
+    let shorter = numeric.truncated(3);
+    let mean = GbdtModel::mean(&[&numeric, &shorter, &shorter]).unwrap();
+    let row = [0.3, -0.2, 0.9, 0.1, -1.0];
+    let (long, short) = (numeric.predict_one(&row).unwrap(), shorter.predict_one(&row).unwrap());
+    assert_ne!(long, short);
+    assert!((mean.predict_one(&row).unwrap() - (long + 2.0 * short) / 3.0).abs() < 1e-12);
+    assert_eq!(GbdtModel::mean(&[&poisson]).unwrap().text(), poisson.text());
+    let error = GbdtModel::mean(&[&poisson, &poisson]).unwrap_err().to_string();
+    assert!(error.contains("transforms the raw score"), "{error}");
+    assert!(GbdtModel::mean(&[]).is_err());
+}
+
 /// The mean of two forests, each divided by its own number of trees.
 #[test]
 fn forests_of_unequal_size_blend_by_weight() {

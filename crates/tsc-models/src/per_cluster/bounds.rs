@@ -19,6 +19,11 @@ pub(super) struct Bounds {
 }
 
 impl<F: FittedRegressor> FittedPerCluster<F> {
+    /// Nominal coverages of the intervals, rising; none for models fitted without intervals.
+    pub fn interval_levels(&self) -> impl Iterator<Item = f64> + '_ {
+        self.bounds.iter().flat_map(|bounds| bounds.corrections.iter().map(|correction| correction.level))
+    }
+
     /// Bounds of predictions that [`FittedPerCluster::predict_into`] made of the same rows and labels; `None` for
     /// models fitted without intervals.
     ///

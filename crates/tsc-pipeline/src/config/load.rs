@@ -421,7 +421,7 @@ mod tests {
 
     #[test]
     fn a_key_far_from_every_other_lists_the_tables_keys() {
-        assert!(errors_of("[tracking]\nzzzz = 1")[0].contains("known here: uri"));
+        assert!(errors_of("[tracking]\nzzzz = 1")[0].contains("known here: boosters, uri"));
     }
 
     #[test]

@@ -294,6 +294,8 @@ impl Default for ModelParams {
 pub struct TrackingParams {
     /// `sqlite:///FILE`, `http(s)://HOST`, or `off`; absent = `MLFLOW_TRACKING_URI`, else `mlflow.db` here.
     pub uri: Option<String>,
+    /// Whether each LightGBM model that serves is a logged model of its own too, which `mlflow.lightgbm` loads.
+    pub boosters: bool,
 }
 
 /// What happens when a part that is not the models fails.

@@ -1,0 +1,67 @@
+//! The LightGBM models that serve, each as a logged model that `mlflow.lightgbm` and `mlflow.pyfunc` load.
+
+use tsc_core::{Clusterer, FittedRegressor, Load, MemoryArtifacts, NoiseFallback, Regressor, Result, Run};
+use tsc_mlflow::packaging::write_lightgbm_model;
+use tsc_models::{FittedPerCluster, FoldMean, GbdtModel};
+
+use crate::bundle::Folder;
+use crate::served::Models;
+use crate::tracking::FitRuns;
+
+/// Logs the pooled model and that of each cluster, of the target and of each resource, under the runs of their
+/// stages.
+pub(crate) fn log_boosters<C: Clusterer, R: Regressor, N: NoiseFallback>(
+    runs: &mut FitRuns,
+    models: &Models<C, R, N>,
+) {
+    let columns = models.schema.columns().iter().filter(|column| column.column_use.models());
+    let names: Vec<String> = columns.map(|column| column.name.clone()).collect();
+    log_head(runs, "TimeSeries-LGB", "timeseries", &models.target, &names);
+    for head in models.resources.heads() {
+        log_head(runs, "Resource-LGB", &format!("resource-{}", head.kind()), head.models(), &names);
+    }
+}
+
+fn log_head<F: FittedRegressor>(
+    runs: &mut FitRuns,
+    child: &str,
+    prefix: &str,
+    head: &FittedPerCluster<F>,
+    names: &[String],
+) {
+    runs.child(child, |run| log_one(run, &format!("{prefix}-pooled"), head.pooled(), names));
+    for cluster in head.modelled() {
+        let Some(own) = head.own(cluster) else { continue };
+        runs.child(child, |run| log_one(run, &format!("{prefix}-cluster-{cluster}"), own, names));
+    }
+}
+
+fn log_one<F: FittedRegressor>(
+    run: &mut dyn Run,
+    name: &str,
+    model: &FoldMean<F>,
+    names: &[String],
+) -> Result<()> {
+    let Some(members) = boosters(model)? else { return Ok(()) };
+    let booster = GbdtModel::mean(&members.iter().collect::<Vec<_>>())?;
+    let folder = Folder::begin(&std::env::temp_dir())?;
+    write_lightgbm_model(booster.text(), names, folder.path())?;
+    run.log_model(name, folder.path()).map(drop)
+}
+
+/// The models of the folds; `None` if they are of another backend.
+///
+/// They may be boxed, so they are taken from what they store.
+fn boosters<F: FittedRegressor>(model: &FoldMean<F>) -> Result<Option<Vec<GbdtModel>>> {
+    let mut out = Vec::new();
+    for member in model.members() {
+        let kind = member.kind();
+        if kind.name != GbdtModel::KIND.name {
+            return Ok(None);
+        }
+        let mut stored = MemoryArtifacts::new();
+        member.save(&mut stored)?;
+        out.push(tsc_core::restore(&kind.into(), &stored)?);
+    }
+    Ok(Some(out))
+}
