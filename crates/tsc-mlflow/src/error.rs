@@ -69,6 +69,9 @@ impl From<RestError> for Error {
     }
 }
 
+/// Code of what is not in the store.
+pub(crate) const NOT_FOUND: &str = "TSC-TRK-010";
+
 /// What can go wrong before or beside a request.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrackingError {
@@ -125,7 +128,7 @@ impl TrackingError {
             Self::Database { .. } | Self::Revision { .. } => "TSC-TRK-008",
             #[cfg(feature = "sqlite")]
             Self::Sqlite { .. } => "TSC-TRK-008",
-            Self::NotFound(_) => "TSC-TRK-010",
+            Self::NotFound(_) => NOT_FOUND,
             Self::NotReadBack(_) => "TSC-TRK-011",
             Self::NotStored(_) => "TSC-TRK-012",
             Self::Package(_) => "TSC-TRK-013",

@@ -1,12 +1,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tsc_core::{DeploymentStage, ModelRegistry, ModelUri, ModelVersion, Result, VersionInfo};
+use tsc_core::{DeploymentStage, Error, ModelRegistry, ModelUri, ModelVersion, Result, VersionInfo};
 
 use crate::clock;
 use crate::config::Stages;
 use crate::deployment::Deployment;
-use crate::error::TrackingError;
+use crate::error::{NOT_FOUND, TrackingError};
 use crate::inbox::{Entry, Room};
 use crate::key;
 use crate::limits::check_registered_name;
@@ -20,7 +20,7 @@ impl ModelRegistry for MlflowTracker {
         check_registered_name(name)?;
         ModelRef::parse(model)?;
         self.deliver_queued();
-        registered(&*self.inner.registry, name, model, info)
+        registered(&*self.inner.registry, name, model, info).map_err(|error| self.not_yet(model, error))
     }
 
     fn register_later(
@@ -81,6 +81,18 @@ impl ModelRegistry for MlflowTracker {
 }
 
 impl MlflowTracker {
+    /// A model that is not there while something waits may be what waits.
+    fn not_yet(&self, model: &ModelUri, error: Error) -> Error {
+        let report = self.inner.report();
+        let waiting = report.queued + report.spooled;
+        if error.code() != NOT_FOUND || waiting == 0 {
+            return error;
+        }
+        let reason = report.last_error.unwrap_or_default();
+        let text = format!("{model} is not stored yet, {waiting} values wait: {reason}");
+        Error::from(TrackingError::NotStored(text)).transient()
+    }
+
     /// A model that is still queued cannot be registered; what cannot be delivered is not an error here.
     fn deliver_queued(&self) {
         let wait = Duration::from_millis(self.inner.config.timeouts.request.0);

@@ -59,8 +59,6 @@ pub(super) fn open_or_create(path: &Path) -> Result<Connection, NotOpen> {
     // The caller waits for this, the writer for the rest.
     db.busy_timeout(BUSY_AT_OPEN).map_err(failed("opening the database"))?;
     db.pragma_update(None, "foreign_keys", true).map_err(failed("opening the database"))?;
-    // Pages that a large delivery changes stay in memory until it is committed.
-    db.pragma_update(None, "cache_size", CACHE_KIB).map_err(failed("opening the database"))?;
     db.set_prepared_statement_cache_capacity(64);
     migrations::check(&db, path).map_err(|error| match error {
         TrackingError::Sqlite { action, source, .. } => failed(action)(source),
@@ -68,6 +66,8 @@ pub(super) fn open_or_create(path: &Path) -> Result<Connection, NotOpen> {
     })?;
     // SQLite opens a file it may not write without a word, and says so at the first write.
     db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(failed("writing"))?;
+    // Pages that a large delivery changes stay in memory until it is committed.
+    db.pragma_update(None, "cache_size", CACHE_KIB).map_err(failed("opening the database"))?;
     db.busy_timeout(BUSY).map_err(failed("opening the database"))?;
     Ok(db)
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The connection ends before anything is done.
     Lost,
     /// All is done, then the connection ends.
@@ -26,7 +26,7 @@ pub enum Fault {
 }
 
 #[derive(Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     experiments: Vec<String>,
     runs: Vec<Run>,
     models: Vec<Model>,
@@ -34,12 +34,12 @@ pub struct State {
     versions: Vec<Version>,
     aliases: BTreeMap<(String, String), u64>,
     /// Answers 503 to everything until somebody asks for `/ready`.
-    pub away: bool,
+    pub(crate) away: bool,
     /// The request, counted from 0 while not away, that fails, and how.
-    pub fault: Option<(usize, Fault)>,
-    pub asked: usize,
+    pub(crate) fault: Option<(usize, Fault)>,
+    pub(crate) asked: usize,
     /// Whom `Kill` kills.
-    pub client: Option<u32>,
+    pub(crate) client: Option<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -76,13 +76,13 @@ struct Version {
 
 /// A running one; its thread ends with the test process.
 #[derive(Debug)]
-pub struct Fake {
-    pub uri: String,
+pub(crate) struct Fake {
+    pub(crate) uri: String,
     state: Arc<Mutex<State>>,
 }
 
 impl Fake {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
@@ -98,12 +98,12 @@ impl Fake {
         Self { uri, state }
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Everything without ids and times, to be compared with another run of the same program.
-    pub fn seen(&self) -> Value {
+    pub(crate) fn seen(&self) -> Value {
         let state = self.state();
         let name_of = |id: &str| state.runs.iter().find(|run| run.id == id).map(|run| run.name.clone());
         let without_ids = |tags: &BTreeMap<String, String>| -> Value {
@@ -180,8 +180,9 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
         let mut words = request.split_whitespace();
         let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
         let Some((status, text)) = answer(state, method, target, &body) else { return };
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", text.len());
-        if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(text.as_bytes())).is_err() {
+        // In one piece: a second small write would wait for the first to be acknowledged.
+        let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        if stream.write_all(answer.as_bytes()).is_err() {
             return;
         }
     }
