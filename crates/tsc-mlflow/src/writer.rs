@@ -163,8 +163,6 @@ impl Writer {
                 let mut open = OpenRun::new(run);
                 if self.store.write_ahead() {
                     open.begin_spool(&self.spool, &self.counters);
-                } else {
-                    open.leave_mark(&self.spool);
                 }
                 self.runs.insert(number, open);
             }
@@ -204,7 +202,9 @@ impl Writer {
                 Ok(Progress::Ended) => {
                     self.runs.remove(&number);
                 }
-                Ok(Progress::Open) => {}
+                Ok(Progress::Open) if self.store.write_ahead() => {}
+                // A run that ends in the turn in which it began needs none.
+                Ok(Progress::Open) => open.leave_mark(&self.spool),
                 Err(error) => {
                     faulty.insert(open.run.key.clone());
                     let only_this_run = concerns_one_request(&error);
@@ -292,9 +292,13 @@ impl OpenRun {
 
     /// A run whose process is killed would otherwise be RUNNING for ever.
     fn leave_mark(&mut self, spool: &Spool) {
-        match spool.begin(&self.run) {
-            Ok(mark) => self.mark = Some(mark),
-            Err(error) => tracing::debug!(%error, "a killed process will leave its runs open"),
+        match &self.mark {
+            Some(mark) => mark.touch(),
+            None if self.spooled.is_some() => {}
+            None => match spool.begin(&self.run) {
+                Ok(mark) => self.mark = Some(mark),
+                Err(error) => tracing::debug!(%error, "a killed process will leave its runs open"),
+            },
         }
     }
 
@@ -361,9 +365,6 @@ impl OpenRun {
                 if let Err(error) = spooled.acknowledge(end) {
                     counters.loss(error.to_string());
                 }
-            }
-            if let Some(mark) = self.mark.as_ref().filter(|_| done > 0) {
-                mark.touch();
             }
             let rest = ops.split_off(done);
             if !replaying {
