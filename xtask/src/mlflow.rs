@@ -18,8 +18,8 @@ pub(crate) const REQUIREMENTS: [&str; 2] = ["mlflow==3.17.2", "lightgbm==4.7.0"]
 
 /// Other releases that open and write our database, each with the folder of its environment below `.tsc`.
 const OTHERS: [(&str, [&str; 2]); 2] = [
-    ("mlflow-3.0.0", ["mlflow==3.0.0", "lightgbm==4.7.0"]),
-    ("mlflow-3.12.0", ["mlflow==3.12.0", "lightgbm==4.7.0"]),
+    ("mlflow-3-0", ["mlflow==3.0.0", "lightgbm==4.7.0"]),
+    ("mlflow-3-12", ["mlflow==3.12.0", "lightgbm==4.7.0"]),
 ];
 
 /// The variable that hands the interpreter to the tests.

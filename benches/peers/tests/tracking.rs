@@ -1,5 +1,5 @@
 //! Every task of the program that needs no server runs on a small input.
-#![cfg(feature = "lightgbm")]
+#![cfg(feature = "tracking")]
 
 use std::{path::Path, process::Command};
 

@@ -19,7 +19,7 @@ const RATE: Figure = Figure { key: "replay_us", unit: "us", note: "per metric, f
 pub(crate) fn area() -> Area {
     Area {
         name: "tracking",
-        build: &[],
+        build: &["--no-default-features", "--features", "tracking"],
         crates: &["rusqlite", "ureq"],
         settings: &[("keys", 10)],
         cases: calls().into_iter().chain(store()).chain(server()).chain(overhead()).collect(),
