@@ -122,6 +122,10 @@ impl Spool {
 fn adopt(folder: PathBuf, space: &Arc<Space>) -> Option<Result<Orphan>> {
     let lock = OpenOptions::new().read(true).write(true).open(folder.join("lock")).ok()?;
     lock.try_lock().ok()?;
+    // Its owner is about to write it, or has delivered everything and is removing it.
+    if !folder.join("run").exists() {
+        return None;
+    }
     Some(take_over(folder, lock, space))
 }
 

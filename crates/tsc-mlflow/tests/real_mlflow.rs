@@ -254,11 +254,7 @@ fn a_real_server_keeps_everything_through_outages_and_bad_values() {
     let tracker = MlflowTracker::open(&config(&server.uri, folder.path())).unwrap();
     log_everything(&tracker, folder.path());
     assert_everything_is_there(&python.read_back(&server.uri, Some(MODEL)));
-    let spooled = std::fs::read_dir(folder.path().join("spool")).unwrap().flatten();
-    assert!(
-        spooled.flat_map(|target| std::fs::read_dir(target.path()).unwrap()).next().is_none(),
-        "delivered runs leave the spool"
-    );
+    assert!(!folder.path().join("spool").exists(), "delivered runs leave the spool");
 
     suites_pass(&server, folder.path());
     another_process_finds_the_model(&server, folder.path(), &tracker);

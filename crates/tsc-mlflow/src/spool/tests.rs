@@ -131,6 +131,9 @@ fn a_run_that_nobody_can_name_is_reported() {
     std::fs::write(spool.root.join(run().key).join("run"), "nonsense").unwrap();
     let (orphans, faults) = spool.orphans();
     assert!(orphans.is_empty() && faults[0].to_string().contains(&run().key), "{faults:?}");
+    std::fs::remove_file(spool.root.join(run().key).join("run")).unwrap();
+    let (orphans, faults) = spool.orphans();
+    assert!(orphans.is_empty() && faults.is_empty(), "a folder that is being made or removed is no run");
 }
 
 /// A block of about 60 kB.
