@@ -94,7 +94,7 @@ impl Records {
     fn next_segment(&mut self) -> Option<()> {
         let (start, path) = self.segments.pop_front()?;
         // A place inside this segment, or before it where an earlier one is gone.
-        let skip = if self.from > start { self.from - start } else { 0 };
+        let skip = self.from.saturating_sub(start);
         let mut file = File::open(&path).ok()?;
         if file.metadata().ok()?.len() >= skip {
             file.seek(SeekFrom::Start(skip)).ok()?;
