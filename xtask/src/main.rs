@@ -11,6 +11,7 @@ mod flags;
 mod json;
 mod metadata;
 mod mlflow;
+mod server;
 mod setup;
 mod steps;
 mod test;

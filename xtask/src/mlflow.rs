@@ -1,6 +1,9 @@
 //! The real MLflow: an environment of its own for the tests and for showing the demo's runs.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Result;
 
@@ -11,7 +14,15 @@ use crate::{
 };
 
 /// What the conformance tests are written against.
-const REQUIREMENTS: [&str; 2] = ["mlflow==3.17.2", "lightgbm==4.7.0"];
+pub(crate) const REQUIREMENTS: [&str; 2] = ["mlflow==3.17.2", "lightgbm==4.7.0"];
+
+/// Other releases that open and write our database, each with the folder of its environment below `.tsc`.
+///
+/// The oldest does not run with the newest SQLAlchemy that it asks for.
+const OTHERS: [(&str, &[&str]); 2] = [
+    ("mlflow-3-0", &["mlflow==3.0.0", "lightgbm==4.7.0", "sqlalchemy==2.0.41"]),
+    ("mlflow-3-12", &["mlflow==3.12.0", "lightgbm==4.7.0"]),
+];
 
 /// The variable that hands the interpreter to the tests.
 pub(crate) const PYTHON_VARIABLE: &str = "TSC_MLFLOW_PYTHON";
@@ -29,6 +40,32 @@ pub(crate) fn python() -> Option<PathBuf> {
 pub(crate) fn install() -> Result<PathBuf> {
     venv::provide(&Host::current(), &dir(), &REQUIREMENTS, &Source::default())?;
     Ok(venv::python(&dir()))
+}
+
+/// Installs the other releases that are tested; gives name and interpreter of each.
+pub(crate) fn install_others() -> Result<Vec<(&'static str, PathBuf)>> {
+    let install = |(name, requirements): &(&'static str, &[&str])| {
+        let dir = tool_dir().join(name);
+        venv::provide(&Host::current(), &dir, requirements, &Source::default())?;
+        Ok((*name, venv::python(&dir)))
+    };
+    OTHERS.iter().map(install).collect()
+}
+
+/// `mlflow server` on a database and artifacts in `folder`, told nothing else.
+pub(crate) fn server(python: &Path, folder: &Path, port: u16) -> Command {
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"])
+        .args(["--port", &port.to_string(), "--backend-store-uri"])
+        .arg(format!("sqlite:///{}", folder.join("server.db").display()))
+        .arg("--artifacts-destination")
+        .arg(folder.join("artifacts"))
+        .current_dir(folder)
+        // Three job processes less, and a fifth of the memory.
+        .env("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+        .env("MLFLOW_DISABLE_TELEMETRY", "true");
+    command
 }
 
 /// The same as a step: what is absent from the machine skips it.

@@ -52,6 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     steps.run_or_skip("benches, each once", || benches(&sh, &packages, &features))?;
     if options.full {
+        other_mlflows(&sh, &mut steps, options.offline)?;
         single_features(&sh, &mut steps, &packages)?;
     }
     steps.finish();
@@ -133,6 +134,27 @@ fn benches(sh: &Shell, packages: &[Package], features: &Features) -> Result<Outc
     // By name pattern: `--benches` would run the unit tests of every library once more.
     features.cargo(sh, &["test", "--release", "--bench", "*"]).run()?;
     Ok(Outcome::Passed)
+}
+
+/// The database that we and MLflow write in turn, with other releases of MLflow than the pinned one.
+fn other_mlflows(sh: &Shell, steps: &mut Steps, offline: bool) -> Result<()> {
+    if offline {
+        return steps.run_or_skip("other releases of MLflow", || {
+            Ok(Outcome::Skipped("they may have to be downloaded".into()))
+        });
+    }
+    let mut others = Vec::new();
+    steps.run("other releases of MLflow", || {
+        others = mlflow::install_others()?;
+        Ok(())
+    })?;
+    for (name, python) in others {
+        steps.run(&format!("versions with {name}"), || {
+            let flags = ["test", "--release", "--test", "versions"];
+            Ok(cargo(sh, flags).env(mlflow::PYTHON_VARIABLE, python).run()?)
+        })?;
+    }
+    Ok(())
 }
 
 /// Builds each crate with no feature and with every single one.

@@ -252,6 +252,25 @@ pub trait ModelRegistry: fmt::Debug + Send + Sync {
     /// `Tracking` if the store refuses or cannot be reached.
     fn register(&self, name: &str, model: &ModelUri, info: &VersionInfo) -> Result<ModelVersion>;
 
+    /// Registers the model, unless it is a version already, and promotes that to `stage`, as soon as
+    /// the store answers again; `false` if nothing here keeps such a wish, which is the default.
+    ///
+    /// For a [`ModelRegistry::register`] or [`ModelRegistry::promote`] that failed because the store was
+    /// away. A version that was promoted to the stage in the meantime stays.
+    ///
+    /// # Errors
+    ///
+    /// `Tracking` if the name or the model can never be registered.
+    fn register_later(
+        &self,
+        _name: &str,
+        _model: &ModelUri,
+        _info: &VersionInfo,
+        _stage: DeploymentStage,
+    ) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Moves a version to a stage, archives the holder, and reads it back.
     ///
     /// # Errors

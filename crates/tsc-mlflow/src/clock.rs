@@ -8,8 +8,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
     reason = "log calls are stamped where they are made, so a replay is exact"
 )]
 pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    ms_of(SystemTime::now())
+}
+
+/// The same for a time of the file system.
+pub(crate) fn ms_of(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A time for the file system.
+pub(crate) fn system(ms: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(ms.max(0).unsigned_abs())
 }
 
 /// A point on the monotonic clock, for deadlines.

@@ -82,6 +82,8 @@ pub struct MlflowConfig {
     pub non_finite: NonFinite,
     /// Folder for what could not be delivered yet; `None` is `.tsc/spool` in the working folder.
     pub spool: Option<PathBuf>,
+    /// Bytes the spool may take; metrics and files beyond it are refused and counted. Default 1 GiB.
+    pub spool_bytes: u64,
     /// Log calls that may wait in memory; metrics beyond it are refused and counted. Default 65,536.
     pub queue: usize,
     /// How long the tracker waits.
@@ -101,6 +103,7 @@ impl Default for MlflowConfig {
             stages: Stages::default(),
             non_finite: NonFinite::default(),
             spool: None,
+            spool_bytes: 1 << 30,
             queue: 65_536,
             timeouts: Timeouts::default(),
             degradation: Degradation::default(),
@@ -120,6 +123,7 @@ impl fmt::Debug for MlflowConfig {
             .field("stages", &self.stages)
             .field("non_finite", &self.non_finite)
             .field("spool", &self.spool)
+            .field("spool_bytes", &self.spool_bytes)
             .field("queue", &self.queue)
             .field("timeouts", &self.timeouts)
             .field("degradation", &self.degradation)

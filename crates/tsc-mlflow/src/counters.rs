@@ -62,7 +62,10 @@ impl Counters {
             dropped: read(&self.dropped),
             truncated: read(&self.truncated),
             non_finite: read(&self.non_finite),
-            last_error: faults.outage.clone().or_else(|| faults.loss.clone()),
+            last_error: match (&faults.outage, &faults.loss) {
+                (Some(outage), Some(loss)) => Some(format!("{outage}; {loss}")),
+                (outage, loss) => outage.clone().or_else(|| loss.clone()),
+            },
         }
     }
 }

@@ -42,7 +42,8 @@ impl RestError {
         match self.status {
             None => true,
             Some(501) => false,
-            Some(401 | 403 | 408 | 429) => true,
+            // 200 with something else than an answer: a proxy or a login page stands in between.
+            Some(200..300 | 401 | 403 | 408 | 429) => true,
             Some(status) => status >= 500,
         }
     }
@@ -68,6 +69,9 @@ impl From<RestError> for Error {
     }
 }
 
+/// Code of what is not in the store.
+pub(crate) const NOT_FOUND: &str = "TSC-TRK-010";
+
 /// What can go wrong before or beside a request.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrackingError {
@@ -88,6 +92,14 @@ pub(crate) enum TrackingError {
     #[cfg(feature = "sqlite")]
     #[error("{} is {problem}", path.display())]
     Database { path: PathBuf, problem: String },
+    #[cfg(feature = "sqlite")]
+    #[error(
+        "{} is at schema revision {revision:?} of MLflow, where table {table} has no column {missing}; this build \
+         writes {} (MLflow 3.0.0) and what is compatible with it",
+        path.display(),
+        crate::sqlite::FROZEN
+    )]
+    Revision { path: PathBuf, revision: String, table: &'static str, missing: String },
     #[cfg(feature = "sqlite")]
     #[error("{action} in {}", path.display())]
     Sqlite { action: &'static str, path: PathBuf, source: rusqlite::Error },
@@ -113,10 +125,10 @@ impl TrackingError {
             Self::Dataset { .. } => "TSC-TRK-006",
             Self::File { .. } => "TSC-TRK-007",
             #[cfg(feature = "sqlite")]
-            Self::Database { .. } => "TSC-TRK-008",
+            Self::Database { .. } | Self::Revision { .. } => "TSC-TRK-008",
             #[cfg(feature = "sqlite")]
             Self::Sqlite { .. } => "TSC-TRK-008",
-            Self::NotFound(_) => "TSC-TRK-010",
+            Self::NotFound(_) => NOT_FOUND,
             Self::NotReadBack(_) => "TSC-TRK-011",
             Self::NotStored(_) => "TSC-TRK-012",
             Self::Package(_) => "TSC-TRK-013",
@@ -140,6 +152,8 @@ impl TrackingError {
             #[cfg(feature = "sqlite")]
             Self::Database { .. } => "use another database, or bring it up to date with `mlflow db upgrade`",
             #[cfg(feature = "sqlite")]
+            Self::Revision { .. } => "use a newer tsc or another database; what was logged is in the spool",
+            #[cfg(feature = "sqlite")]
             Self::Sqlite { .. } => "check permissions and space left, and that no process holds the database",
             Self::NotFound(_) => "check the name, and that the version is registered in this store",
             Self::NotReadBack(_) => "look into the registry: another process may have changed it",
@@ -158,6 +172,9 @@ impl TrackingError {
                 source.sqlite_error_code(),
                 Some(rusqlite::ErrorCode::ConstraintViolation | rusqlite::ErrorCode::TypeMismatch)
             ),
+            // A newer build can write it.
+            #[cfg(feature = "sqlite")]
+            Self::Revision { .. } => true,
             Self::File { .. } => true,
             _ => false,
         }
@@ -218,7 +235,9 @@ mod tests {
         let transient = |status| {
             RestError { status, code: None, message: String::new(), request: String::new() }.is_transient()
         };
-        for status in [None, Some(401), Some(403), Some(408), Some(429), Some(500), Some(503), Some(504)] {
+        for status in
+            [None, Some(200), Some(401), Some(403), Some(408), Some(429), Some(500), Some(503), Some(504)]
+        {
             assert!(transient(status), "{status:?}");
         }
         for status in [Some(400), Some(404), Some(409), Some(501)] {

@@ -5,13 +5,14 @@
 //! full request, and for a finish or flush.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::counters::lock;
+use crate::deployment::Deployment;
 use crate::limits::BATCH;
-use crate::op::{NewRun, Op};
+use crate::op::{NewRun, Op, Point};
 
 /// What the writer takes out.
 #[derive(Debug)]
@@ -19,13 +20,13 @@ pub(crate) enum Entry {
     /// A run begins; its number orders parents before children.
     Run(u64, Arc<NewRun>),
     Op(u64, Op),
+    /// A model that could not be registered when it was made.
+    Deploy(Box<Deployment>),
 }
 
 /// How an operation behaves when the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
-    /// Refused at once.
-    Metric,
     /// Waits a little, then refused.
     Value,
     /// Always taken: a run must begin and end.
@@ -45,6 +46,8 @@ struct State {
     asked: u64,
     done: u64,
     replay_until: Option<Instant>,
+    /// Delivered blocks of metrics, empty: new ones cost a page fault for every hundredth call.
+    spare: Vec<Vec<Point>>,
 }
 
 #[derive(Debug)]
@@ -72,13 +75,33 @@ impl Inbox {
         Self { state: Mutex::default(), work: Condvar::new(), progress: Condvar::new(), capacity }
     }
 
+    /// Queues metrics of one call, at most [`BATCH`], and empties `points`; `false` if there was no room.
+    ///
+    /// Calls that follow one another share a block: one log call then costs no memory of its own.
+    pub(crate) fn push_points(&self, run: u64, points: &mut Vec<Point>) -> bool {
+        let mut state = lock(&self.state);
+        if state.weight >= self.capacity {
+            return false;
+        }
+        let count = points.len();
+        match state.entries.back_mut() {
+            Some(Entry::Op(last, Op::Metrics(block))) if *last == run && block.len() + count <= BATCH => {
+                block.append(points);
+            }
+            _ => {
+                let mut block = state.spare.pop().unwrap_or_default();
+                block.append(points);
+                state.entries.push_back(Entry::Op(run, Op::Metrics(block)));
+            }
+        }
+        self.added(state, count);
+        true
+    }
+
     /// Queues an entry; `false` if there was no room.
     pub(crate) fn push(&self, entry: Entry, weight: usize, room: Room) -> bool {
         let mut state = lock(&self.state);
         if state.weight >= self.capacity && room != Room::Lifecycle {
-            if room == Room::Metric {
-                return false;
-            }
             let (waited, _) = self
                 .progress
                 .wait_timeout_while(state, FULL_WAIT, |s| s.weight >= self.capacity && !s.closed)
@@ -88,8 +111,14 @@ impl Inbox {
                 return false;
             }
         }
-        let below = state.weight < BATCH;
         state.entries.push_back(entry);
+        self.added(state, weight);
+        true
+    }
+
+    /// Wakes the writer for the first value and for a full request.
+    fn added(&self, mut state: MutexGuard<'_, State>, weight: usize) {
+        let below = state.weight < BATCH;
         state.weight += weight;
         if state.idle || (below && state.weight >= BATCH) {
             state.urgent |= state.weight >= BATCH;
@@ -97,7 +126,6 @@ impl Inbox {
             drop(state);
             self.work.notify_one();
         }
-        true
     }
 
     /// Lets the writer work without waiting for its interval.
@@ -172,10 +200,12 @@ impl Inbox {
         turn
     }
 
-    /// The turn's work is stored or spooled.
-    pub(crate) fn complete(&self, turn_ticket: u64) {
+    /// The turn's work is stored or spooled; its emptied blocks are used again.
+    pub(crate) fn complete(&self, turn_ticket: u64, blocks: Vec<Vec<Point>>) {
         let mut state = lock(&self.state);
         state.done = state.done.max(turn_ticket);
+        let room = self.capacity.div_ceil(BATCH).saturating_sub(state.spare.len());
+        state.spare.extend(blocks.into_iter().take(room));
         drop(state);
         self.progress.notify_all();
     }
@@ -186,20 +216,58 @@ mod tests {
     use super::*;
 
     fn metric() -> Entry {
-        Entry::Op(0, Op::Metrics { at: 0, step: 0, values: Vec::new() })
+        Entry::Op(0, Op::Metrics(Vec::new()))
+    }
+
+    fn points(count: usize) -> Vec<Point> {
+        (0..count).map(|step| Point { key: "m".into(), value: 0.5, at: 0, step: step as i64 }).collect()
+    }
+
+    fn sizes(turn: &Turn) -> Vec<(u64, usize)> {
+        let size = |entry: &Entry| match entry {
+            Entry::Op(run, op) => (*run, op.weight()),
+            _ => panic!("only metrics were queued"),
+        };
+        turn.entries.iter().map(size).collect()
     }
 
     #[test]
-    fn a_full_queue_refuses_metrics_and_takes_lifecycle() {
+    fn metrics_of_one_run_share_a_block_until_it_is_a_request() {
+        let inbox = Inbox::new(10_000);
+        for (run, count) in [(1, 600), (1, 400), (1, 1), (2, 5), (1, 3)] {
+            assert!(inbox.push_points(run, &mut points(count)));
+        }
+        let turn = inbox.next(Duration::ZERO, None);
+        assert_eq!(sizes(&turn), [(1, 1_000), (1, 1), (2, 5), (1, 3)]);
+        assert_eq!(turn.weight, 1_009);
+    }
+
+    #[test]
+    fn a_block_is_used_again_and_a_full_queue_leaves_the_points_with_the_caller() {
         let inbox = Inbox::new(2);
-        assert!(inbox.push(metric(), 2, Room::Metric));
-        assert!(!inbox.push(metric(), 1, Room::Metric));
+        let mut block = points(3);
+        block.clear();
+        let memory = block.as_ptr();
+        inbox.complete(0, vec![block, Vec::new()]);
+        assert!(inbox.push_points(1, &mut points(2)));
+        let mut more = points(1);
+        assert!(!inbox.push_points(1, &mut more));
+        assert_eq!(more.len(), 1);
+        let turn = inbox.next(Duration::ZERO, None);
+        let Some(Entry::Op(_, Op::Metrics(block))) = turn.entries.front() else { panic!("a block") };
+        assert_eq!(block.as_ptr(), memory);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_values_and_takes_lifecycle() {
+        let inbox = Inbox::new(2);
+        assert!(inbox.push(metric(), 2, Room::Value));
         assert!(!inbox.push(metric(), 1, Room::Value));
         assert!(inbox.push(metric(), 1, Room::Lifecycle));
         assert_eq!(inbox.queued(), 3);
         let turn = inbox.next(Duration::ZERO, None);
         assert_eq!((turn.entries.len(), turn.weight), (2, 3));
-        assert!(inbox.push(metric(), 1, Room::Metric));
+        assert!(inbox.push(metric(), 1, Room::Value));
     }
 
     #[test]
@@ -207,7 +275,7 @@ mod tests {
         let inbox = Inbox::new(2);
         assert!(!inbox.flush(clock::instant() + Duration::from_millis(10), false));
         let turn = inbox.next(Duration::ZERO, None);
-        inbox.complete(turn.ticket);
+        inbox.complete(turn.ticket, Vec::new());
         assert_eq!(inbox.queued(), 0);
     }
 }

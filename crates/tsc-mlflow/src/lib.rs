@@ -5,14 +5,18 @@
     allow(dead_code, unused_imports, reason = "without a store only configuration and packages are left")
 )]
 
+mod breaker;
 mod clock;
 mod config;
 mod counters;
+mod deployment;
+mod deployments;
 mod error;
 mod inbox;
 mod key;
 mod limits;
 mod location;
+mod metric_keys;
 mod model_uri;
 mod op;
 pub mod packaging;

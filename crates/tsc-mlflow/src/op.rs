@@ -46,11 +46,8 @@ pub(crate) enum Op {
     /// The run begins.
     Start,
     Params(Vec<(String, String)>),
-    Metrics {
-        at: i64,
-        step: i64,
-        values: Vec<Metric>,
-    },
+    /// Values in the order of their calls, whatever number of calls made them.
+    Metrics(Vec<Point>),
     Tags(Vec<(String, String)>),
     Artifact {
         path: String,
@@ -75,11 +72,15 @@ pub(crate) struct NewModel {
     pub(crate) files: Vec<(String, Blob)>,
 }
 
+/// One value of a metric. The key is shared, so that a call that logs a known one allocates nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Metric {
-    pub(crate) key: String,
+pub(crate) struct Point {
+    #[serde(with = "shared")]
+    pub(crate) key: Arc<str>,
     #[serde(with = "number")]
     pub(crate) value: f64,
+    pub(crate) at: i64,
+    pub(crate) step: i64,
 }
 
 impl Op {
@@ -87,7 +88,7 @@ impl Op {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Op::Params(items) | Op::Tags(items) => items.len(),
-            Op::Metrics { values, .. } => values.len(),
+            Op::Metrics(points) => points.len(),
             _ => 1,
         }
     }
@@ -150,6 +151,21 @@ impl<'de> Deserialize<'de> for Blob {
     }
 }
 
+/// A text with several owners, written as a plain one.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        Ok(String::deserialize(deserializer)?.into())
+    }
+}
+
 /// A double as MLflow's JSON writes it: a number, or one of three strings, never a bare NaN.
 ///
 /// A bare `NaN` in a request makes the server store 0.0 and lose the rest of the body.
@@ -201,24 +217,24 @@ mod tests {
 
     #[test]
     fn a_number_is_never_a_bare_nan() {
-        let text = |value| serde_json::to_string(&Metric { key: "k".into(), value }).unwrap();
-        assert_eq!(text(1.5), r#"{"key":"k","value":1.5}"#);
-        assert_eq!(text(f64::NAN), r#"{"key":"k","value":"NaN"}"#);
-        assert_eq!(text(f64::INFINITY), r#"{"key":"k","value":"Infinity"}"#);
-        assert_eq!(text(f64::NEG_INFINITY), r#"{"key":"k","value":"-Infinity"}"#);
+        let text = |value| serde_json::to_string(&Point { key: "k".into(), value, at: 7, step: -1 }).unwrap();
+        assert_eq!(text(1.5), r#"{"key":"k","value":1.5,"at":7,"step":-1}"#);
+        assert_eq!(text(f64::NAN), r#"{"key":"k","value":"NaN","at":7,"step":-1}"#);
+        assert_eq!(text(f64::INFINITY), r#"{"key":"k","value":"Infinity","at":7,"step":-1}"#);
+        assert_eq!(text(f64::NEG_INFINITY), r#"{"key":"k","value":"-Infinity","at":7,"step":-1}"#);
     }
 
     proptest! {
         #[test]
         fn metrics_survive_the_spool_bit_for_bit(bits: u64, step: i64, at: i64) {
             let value = f64::from_bits(bits);
-            let op = Op::Metrics { at, step, values: vec![Metric { key: "k".into(), value }] };
+            let op = Op::Metrics(vec![Point { key: "k".into(), value, at, step }]);
             let text = serde_json::to_string(&op).unwrap();
-            let Op::Metrics { at: at2, step: step2, values } = serde_json::from_str(&text).unwrap() else {
+            let Op::Metrics(points) = serde_json::from_str(&text).unwrap() else {
                 panic!("another operation came back");
             };
-            prop_assert_eq!((at2, step2), (at, step));
-            prop_assert!(values[0].value.to_bits() == bits || (value.is_nan() && values[0].value.is_nan()));
+            prop_assert_eq!((points[0].at, points[0].step), (at, step));
+            prop_assert!(points[0].value.to_bits() == bits || (value.is_nan() && points[0].value.is_nan()));
         }
     }
 }

@@ -14,8 +14,9 @@ use crate::error::TrackingError;
 use crate::inbox::{Entry, Room};
 use crate::key;
 use crate::limits::{self, BATCH, BATCH_PARAMS};
+use crate::metric_keys::MetricKeys;
 use crate::model_uri;
-use crate::op::{Blob, Metric, NewModel, NewRun, Op};
+use crate::op::{Blob, NewModel, NewRun, Op, Point};
 use crate::tracker::Inner;
 
 /// Tag that MLflow's pages show as the description of a run.
@@ -44,6 +45,9 @@ pub(crate) struct MlflowRun {
     ended_at: Option<i64>,
     /// Every parameter so far: MLflow refuses a whole request because of one changed value.
     params: BTreeMap<String, String>,
+    metric_keys: MetricKeys,
+    /// Values of the call in progress, empty between calls.
+    points: Vec<Point>,
     truncated: usize,
     non_finite: usize,
     dropped: usize,
@@ -70,6 +74,8 @@ impl MlflowRun {
             handle,
             ended_at: None,
             params: BTreeMap::new(),
+            metric_keys: MetricKeys::default(),
+            points: Vec::new(),
             truncated: 0,
             non_finite: 0,
             dropped: 0,
@@ -86,10 +92,22 @@ impl MlflowRun {
     fn queue(&mut self, op: Op, room: Room) {
         let weight = op.weight();
         if !self.tracker.inbox.push(Entry::Op(self.handle.number, op), weight, room) {
-            self.dropped += weight;
-            add(&self.tracker.counters.dropped, weight);
-            self.tracker.counters.loss("the queue of log calls is full".into());
+            self.no_room(weight);
         }
+    }
+
+    fn queue_points(&mut self) {
+        if !self.points.is_empty() && !self.tracker.inbox.push_points(self.handle.number, &mut self.points) {
+            self.no_room(self.points.len());
+            self.points.clear();
+        }
+    }
+
+    #[cold]
+    fn no_room(&mut self, weight: usize) {
+        self.dropped += weight;
+        add(&self.tracker.counters.dropped, weight);
+        self.tracker.counters.loss("the queue of log calls is full".into());
     }
 
     fn cut(&mut self, value: &str, bound: usize) -> String {
@@ -193,19 +211,16 @@ impl Run for MlflowRun {
         let keep_all = self.tracker.config.non_finite == NonFinite::Store;
         let (mut skipped, mut refused) = (0, None);
         for chunk in metrics.chunks(BATCH) {
-            let mut values = Vec::with_capacity(chunk.len());
-            for (key, value) in chunk {
-                if let Err(error) = limits::check_key("metric", key) {
-                    refused = refused.or(Some(error));
-                } else if keep_all || value.is_finite() {
-                    values.push(Metric { key: (*key).to_owned(), value: *value });
-                } else {
-                    skipped += 1;
+            for &(key, value) in chunk {
+                match self.metric_keys.get(key) {
+                    Err(error) => refused = refused.or(Some(error)),
+                    Ok(key) if keep_all || value.is_finite() => {
+                        self.points.push(Point { key, value, at, step });
+                    }
+                    Ok(_) => skipped += 1,
                 }
             }
-            if !values.is_empty() {
-                self.queue(Op::Metrics { at, step, values }, Room::Metric);
-            }
+            self.queue_points();
         }
         if skipped > 0 {
             self.non_finite += skipped;

@@ -1,43 +1,71 @@
-//! What could not be delivered yet, on disk: one folder per run, one line per log call.
+//! What could not be delivered yet, on disk: a folder per run.
 //!
-//! `<spool>/<target>/<run key>/` holds `records.jsonl` (a CRC-32 and a JSON object per line), `cursor`
-//! (bytes of it that the store has acknowledged), `lock` (held by the process that owns the run) and
-//! the contents of artifacts under their sha256. The first record describes the run and stays, so
-//! that a later process can find it in the store. A folder whose run is delivered is removed.
+//! `<spool>/<target>/<run key>/` holds
+//!
+//! - `run`: the record that describes the run, with which a later process finds it in the store,
+//! - `<offset>.jsonl`: segments with a record for each operation; the name is the number of bytes in all
+//!   segments before it, so a place in the whole is one number,
+//! - `cursor`: the place up to which the store has acknowledged; segments before it are removed,
+//! - `lock`: held by the process that owns the run, freed by the operating system when that dies,
+//! - the contents of files under their sha256.
+//!
+//! `<spool>/<target>/deployments/` holds registrations that wait. A run that is delivered leaves nothing.
+
+mod files;
+mod kept;
+mod record;
+mod run;
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::{Deserialize, Serialize};
 use tsc_core::Result;
 
 use crate::error::TrackingError;
 use crate::key;
-use crate::op::{Blob, NewRun, Op};
+use crate::op::{NewRun, Op};
+
+use record::{Found, Line, records};
+
+pub(crate) use kept::KeptDeployment;
+pub(crate) use run::SpooledRun;
 
 /// Folder with the runs of one target.
 #[derive(Clone, Debug)]
 pub(crate) struct Spool {
     root: PathBuf,
+    space: Arc<Space>,
 }
 
-/// One run on disk, owned by this process.
+/// Bytes on disk, and how many there may be.
 #[derive(Debug)]
-pub(crate) struct SpooledRun {
-    folder: PathBuf,
-    records: File,
-    /// Held until the folder is gone; the operating system frees it with the process.
-    _lock: File,
-    end: u64,
-    cursor: u64,
+struct Space {
+    used: AtomicU64,
+    limit: u64,
+    /// The deepest folder that was there before the spool was.
+    kept: PathBuf,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Line {
-    Run(NewRun),
-    Op(Op),
+impl Space {
+    fn take(&self, bytes: u64) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn free(&self, bytes: u64) {
+        // What other processes wrote is not counted, and may be freed here.
+        let less = |used: u64| Some(used.saturating_sub(bytes));
+        let _previous = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    fn check(&self, bytes: u64) -> Result<()> {
+        if self.used.load(Ordering::Relaxed).saturating_add(bytes) <= self.limit {
+            return Ok(());
+        }
+        Err(TrackingError::NotStored(format!("the spool is full, it holds {} bytes at most", self.limit))
+            .into())
+    }
 }
 
 /// A run that another process left behind.
@@ -47,36 +75,38 @@ pub(crate) struct Orphan {
     pub(crate) spooled: SpooledRun,
     /// Values not yet acknowledged.
     pub(crate) weight: usize,
+    /// Records not yet acknowledged that cannot be read.
+    pub(crate) damaged: usize,
     /// Whether its end is among the records; if not, the process died.
     pub(crate) ended: bool,
-    /// Stamp of the last record, for the end of a run whose process died.
+    /// When it was last heard of, for the end of a run whose process died.
     pub(crate) last_stamp: i64,
 }
 
 impl Spool {
     /// The spool for `target`, a uri without credentials; nothing is created yet.
-    pub(crate) fn new(root: &Path, target: &str) -> Self {
-        Self { root: root.join(&key::sha256(target.as_bytes())[..12]) }
+    pub(crate) fn new(root: &Path, target: &str, limit: u64) -> Self {
+        let root = root.join(&key::sha256(target.as_bytes())[..12]);
+        let kept = root.ancestors().find(|folder| folder.is_dir()).unwrap_or(&root).to_path_buf();
+        Self { root, space: Arc::new(Space { used: AtomicU64::new(0), limit, kept }) }
     }
 
     /// Starts a run on disk.
     pub(crate) fn begin(&self, run: &NewRun) -> Result<SpooledRun> {
-        let folder = self.root.join(&run.key);
-        create_private_folder(&folder)?;
-        let lock = open_private(&folder.join("lock"))?;
-        lock.try_lock().map_err(|e| file_error("locking", &folder, std::io::Error::other(e.to_string())))?;
-        let records = open_private(&folder.join("records.jsonl"))?;
-        let mut spooled = SpooledRun { folder, records, _lock: lock, end: 0, cursor: 0 };
-        spooled.write(&Line::Run(run.clone()))?;
-        spooled.cursor = spooled.end;
-        spooled.save_cursor()?;
-        Ok(spooled)
+        SpooledRun::create(self.root.join(&run.key), run, &self.space)
     }
 
-    /// Runs that processes which are gone left behind, oldest first.
-    pub(crate) fn orphans(&self) -> Vec<Orphan> {
-        let Ok(entries) = std::fs::read_dir(&self.root) else { return Vec::new() };
-        let mut orphans: Vec<Orphan> = entries.flatten().filter_map(|entry| adopt(entry.path())).collect();
+    /// Runs that processes which are gone left behind, oldest first, and why others cannot be read.
+    pub(crate) fn orphans(&self) -> (Vec<Orphan>, Vec<tsc_core::Error>) {
+        let (mut orphans, mut faults) = (Vec::new(), Vec::new());
+        let Ok(entries) = std::fs::read_dir(&self.root) else { return (orphans, faults) };
+        for entry in entries.flatten() {
+            match adopt(entry.path(), &self.space) {
+                None => {}
+                Some(Ok(orphan)) => orphans.push(orphan),
+                Some(Err(error)) => faults.push(error),
+            }
+        }
         orphans.sort_by(|a, b| {
             (a.run.start_time, a.run.parent.is_some(), &a.run.key).cmp(&(
                 b.run.start_time,
@@ -84,175 +114,56 @@ impl Spool {
                 &b.run.key,
             ))
         });
-        orphans
+        (orphans, faults)
     }
 }
 
-fn adopt(folder: PathBuf) -> Option<Orphan> {
+/// Takes over a folder whose owner is gone; `None` for one that is owned or no run.
+fn adopt(folder: PathBuf, space: &Arc<Space>) -> Option<Result<Orphan>> {
     let lock = OpenOptions::new().read(true).write(true).open(folder.join("lock")).ok()?;
     lock.try_lock().ok()?;
-    let mut records = OpenOptions::new().read(true).append(true).open(folder.join("records.jsonl")).ok()?;
-    let first = LineReader::new(&records, &folder, 0).ok()?.next();
-    let Some((Line::Run(run), start)) = first else { return None };
-    let cursor = read_cursor(&folder).unwrap_or(0).max(start);
-    let (mut end, mut weight, mut ended, mut last_stamp) = (start, 0, false, run.start_time);
-    for (line, line_end) in LineReader::new(&records, &folder, start).ok()? {
-        if let Line::Op(op) = line {
-            ended |= matches!(op, Op::Finish { .. });
-            if let Op::Metrics { at, .. } | Op::Finish { at, .. } = op {
-                last_stamp = last_stamp.max(at);
+    // Its owner is about to write it, or has delivered everything and is removing it.
+    if !folder.join("run").exists() {
+        return None;
+    }
+    Some(take_over(folder, lock, space))
+}
+
+fn take_over(folder: PathBuf, lock: File, space: &Arc<Space>) -> Result<Orphan> {
+    let first = record::read_one(&folder.join("run"))?;
+    let Some(Line::Run(run)) = first else {
+        return Err(TrackingError::NotStored(format!(
+            "{} holds a run that cannot be read, remove it",
+            folder.display()
+        ))
+        .into());
+    };
+    let heard = lock.metadata().and_then(|file| file.modified()).ok().map(crate::clock::ms_of);
+    let mut spooled = SpooledRun::open(folder, lock, space)?;
+    let (mut weight, mut damaged, mut ended, mut last) = (0, 0, false, None);
+    for found in records(spooled.segments(), 0) {
+        let unsent = found.end() > spooled.cursor();
+        match found {
+            Found::Good(Line::Op(op), _) => {
+                ended |= matches!(op, Op::Finish { .. });
+                last = last.max(stamp(&op));
+                weight += if unsent { op.weight() } else { 0 };
             }
-            weight += if line_end > cursor { op.weight() } else { 0 };
+            Found::Good(Line::Run(_), _) | Found::Damaged(_) => damaged += usize::from(unsent),
         }
-        end = line_end;
     }
-    // What a torn write left after the last whole record would corrupt the next one.
-    records.set_len(end).ok()?;
-    records.seek(SeekFrom::End(0)).ok()?;
-    let spooled = SpooledRun { folder, records, _lock: lock, end, cursor: cursor.min(end) };
-    Some(Orphan { run, spooled, weight, ended, last_stamp })
+    spooled.trim()?;
+    let last_stamp = last.or(heard).unwrap_or(0).max(run.start_time);
+    Ok(Orphan { run, spooled, weight, damaged, ended, last_stamp })
 }
 
-impl SpooledRun {
-    /// Appends one operation and returns where it ends; contents move to files beside it.
-    pub(crate) fn append(&mut self, op: &mut Op) -> Result<u64> {
-        for blob in op.blobs_mut() {
-            if let Blob::Bytes(bytes) = blob {
-                let sha256 = key::sha256(bytes);
-                let path = self.folder.join(&sha256);
-                if !path.exists() {
-                    open_private(&path)?
-                        .write_all(bytes)
-                        .map_err(|source| file_error("writing", &path, source))?;
-                }
-                *blob = Blob::Stored { folder: self.folder.clone(), sha256 };
-            }
-        }
-        self.write(&Line::Op(op.clone()))?;
-        if matches!(op, Op::Finish { .. }) {
-            self.records.sync_data().map_err(|source| file_error("writing", &self.folder, source))?;
-        }
-        Ok(self.end)
+fn stamp(op: &Op) -> Option<i64> {
+    match op {
+        Op::Metrics(points) => points.iter().map(|point| point.at).max(),
+        Op::Model(model) => Some(model.at),
+        Op::Finish { at, .. } => Some(*at),
+        _ => None,
     }
-
-    fn write(&mut self, line: &Line) -> Result<()> {
-        let json = serde_json::to_string(line)
-            .map_err(|e| file_error("writing", &self.folder, std::io::Error::other(e)))?;
-        let text = format!("{:08x} {json}\n", crc32(json.as_bytes()));
-        if let Err(source) = self.records.write_all(text.as_bytes()) {
-            // Half a record must not stay in front of the next one.
-            let undone = self.records.set_len(self.end);
-            let source = undone.err().unwrap_or(source);
-            return Err(file_error("writing", &self.folder, source));
-        }
-        self.end += text.len() as u64;
-        Ok(())
-    }
-
-    /// The next unacknowledged operations with their ends, at most about `weight` values.
-    pub(crate) fn unsent(&self, weight: usize) -> Result<Vec<(Op, u64)>> {
-        let mut ops = Vec::new();
-        let mut total = 0;
-        for (line, end) in LineReader::new(&self.records, &self.folder, self.cursor)? {
-            if let Line::Op(op) = line {
-                total += op.weight();
-                ops.push((op, end));
-            }
-            if total >= weight {
-                break;
-            }
-        }
-        Ok(ops)
-    }
-
-    /// Everything before `end` is in the store.
-    pub(crate) fn acknowledge(&mut self, end: u64) -> Result<()> {
-        self.cursor = end;
-        self.save_cursor()
-    }
-
-    fn save_cursor(&self) -> Result<()> {
-        let (path, draft) = (self.folder.join("cursor"), self.folder.join("cursor.tmp"));
-        std::fs::write(&draft, self.cursor.to_string())
-            .and_then(|()| std::fs::rename(&draft, &path))
-            .map_err(|source| file_error("writing", &path, source))
-    }
-
-    /// Removes the run from disk.
-    pub(crate) fn remove(self) -> Result<()> {
-        std::fs::remove_dir_all(&self.folder).map_err(|source| file_error("removing", &self.folder, source))
-    }
-}
-
-/// Whole, undamaged records from `offset` on; ends at the first that is not.
-struct LineReader<'a> {
-    reader: BufReader<&'a File>,
-    folder: &'a Path,
-    offset: u64,
-}
-
-impl<'a> LineReader<'a> {
-    fn new(mut records: &'a File, folder: &'a Path, offset: u64) -> Result<Self> {
-        records.seek(SeekFrom::Start(offset)).map_err(|source| file_error("reading", folder, source))?;
-        Ok(Self { reader: BufReader::new(records), folder, offset })
-    }
-}
-
-impl Iterator for LineReader<'_> {
-    type Item = (Line, u64);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut text = Vec::new();
-        let read = self.reader.read_until(b'\n', &mut text).ok()?;
-        let json = text.strip_suffix(b"\n")?.get(9..)?;
-        let crc = std::str::from_utf8(&text[..8]).ok().and_then(|hex| u32::from_str_radix(hex, 16).ok())?;
-        if crc != crc32(json) {
-            return None;
-        }
-        let mut line: Line = serde_json::from_slice(json).ok()?;
-        if let Line::Op(op) = &mut line {
-            for blob in op.blobs_mut() {
-                if let Blob::Stored { folder, .. } = blob {
-                    *folder = self.folder.to_path_buf();
-                }
-            }
-        }
-        self.offset += read as u64;
-        Some((line, self.offset))
-    }
-}
-
-fn read_cursor(folder: &Path) -> Option<u64> {
-    let mut text = String::new();
-    File::open(folder.join("cursor")).ok()?.read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
-}
-
-fn file_error(action: &'static str, path: &Path, source: std::io::Error) -> tsc_core::Error {
-    TrackingError::File { action, path: path.into(), source }.into()
-}
-
-fn create_private_folder(folder: &Path) -> Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|source| file_error("creating", folder, source))
-}
-
-fn open_private(path: &Path) -> Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|source| file_error("creating", path, source))
-}
-
-/// CRC-32 of IEEE 802.3, bit by bit: records are short and the disk is slower.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0_u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
-    })
 }
 
 #[cfg(test)]

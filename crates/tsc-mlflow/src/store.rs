@@ -67,6 +67,12 @@ pub(crate) trait TrackingStore: fmt::Debug + Send + Sync {
     /// One version; `None` if there is none.
     fn version(&self, name: &str, version: u64) -> Result<Option<StoredVersion>>;
 
+    /// The newest version that was made of a logged model.
+    fn version_of(&self, name: &str, model: &ModelRef) -> Result<Option<ModelVersion>>;
+
+    /// Value of a version's tag.
+    fn version_tag(&self, name: &str, version: u64, key: &str) -> Result<Option<String>>;
+
     /// Version behind an alias.
     fn aliased(&self, name: &str, alias: &str) -> Result<Option<ModelVersion>>;
 
@@ -95,29 +101,42 @@ pub(crate) struct Promotion<'a> {
     pub(crate) at: i64,
 }
 
-impl Promotion<'_> {
-    fn when(&self) -> String {
-        format!("{} UTC", crate::clock::utc(self.at))
-    }
+/// Tag that says when a version got its stage.
+pub(crate) const PROMOTED_AT: &str = "tsc.promoted_at";
 
+/// A time as the tags of versions have it; later times are greater texts.
+pub(crate) fn when(at: i64) -> String {
+    format!("{} UTC", crate::clock::utc(at))
+}
+
+impl Promotion<'_> {
     /// Tags of the promoted version, and those of the one it replaces.
     pub(crate) fn tags(&self) -> Vec<(u64, &'static str, String)> {
         let number = self.version.version;
-        let mut tags = vec![(number, "tsc.promoted_at", self.when())];
+        let mut tags = vec![(number, PROMOTED_AT, when(self.at))];
         if let Some(previous) = self.previous.filter(|p| *p != number) {
             tags.push((number, "tsc.previous_version", previous.to_string()));
-            tags.push((previous, "tsc.retired_at", self.when()));
+            tags.push((previous, "tsc.retired_at", when(self.at)));
         }
         tags
     }
 }
 
 /// Opens the store behind a uri; a server is not contacted.
-#[cfg_attr(not(feature = "rest"), expect(unused_variables, reason = "only a server has timeouts"))]
+#[cfg_attr(
+    not(any(feature = "rest", feature = "sqlite")),
+    expect(unused_variables, reason = "without a store nothing is opened")
+)]
 pub(crate) fn open(uri: Option<&str>, config: &MlflowConfig) -> Result<std::sync::Arc<dyn TrackingStore>> {
     match locate(uri)? {
         #[cfg(feature = "sqlite")]
-        Location::Sqlite(path) => Ok(std::sync::Arc::new(crate::sqlite::SqliteStore::open(&path)?)),
+        Location::Sqlite(path) => {
+            let store = match config.degradation {
+                tsc_core::Degradation::Strict => crate::sqlite::SqliteStore::open(&path)?,
+                _ => crate::sqlite::SqliteStore::open_or_wait(&path)?,
+            };
+            Ok(std::sync::Arc::new(store))
+        }
         #[cfg(feature = "rest")]
         Location::Server(address) => {
             Ok(std::sync::Arc::new(crate::rest::RestStore::new(&address, uri.unwrap_or_default(), config)?))

@@ -93,11 +93,12 @@ impl MlflowTracker {
         };
         let target = location::without_credentials(uri.as_deref().unwrap_or_default());
         let folder = config.spool.clone().unwrap_or_else(|| PathBuf::from(".tsc/spool"));
-        let spool = Spool::new(&location::absolute(&folder)?, &target);
+        let spool = Spool::new(&location::absolute(&folder)?, &target, config.spool_bytes);
         let inbox = Arc::new(Inbox::new(config.queue));
         let counters = Arc::new(Counters::default());
-        let writer =
-            Writer::new(Arc::clone(&inbox), Arc::clone(&counters), Arc::clone(&store), spool, &config);
+        let (own_inbox, own_counters) = (Arc::clone(&inbox), Arc::clone(&counters));
+        let (own_store, own_registry) = (Arc::clone(&store), Arc::clone(&registry));
+        let writer = Writer::new(own_inbox, own_counters, own_store, own_registry, spool, &config);
         let thread = std::thread::Builder::new()
             .name("tsc-mlflow".into())
             .spawn(move || writer.run())

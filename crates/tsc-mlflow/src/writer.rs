@@ -7,19 +7,18 @@ use std::time::{Duration, Instant};
 
 use tsc_core::{Error, RunStatus};
 
+use crate::breaker::Breaker;
 use crate::clock;
 use crate::counters::{Counters, add};
+use crate::deployments::Deployments;
 use crate::error::RestError;
 use crate::inbox::{Entry, Inbox};
-use crate::op::{NewRun, Op};
+use crate::op::{NewRun, Op, Point};
 use crate::spool::{Spool, SpooledRun};
 use crate::store::{Attempt, TrackingStore};
 
 /// Numbers below belong to runs that earlier processes left behind; they are delivered first.
 pub(crate) const FIRST_RUN: u64 = 1 << 32;
-
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -27,6 +26,7 @@ pub(crate) struct Writer {
     counters: Arc<Counters>,
     store: Arc<dyn TrackingStore>,
     spool: Spool,
+    deployments: Deployments,
     interval: Duration,
     /// How long the last turn may take.
     finish: Duration,
@@ -43,28 +43,12 @@ struct OpenRun {
     /// In memory, with the end of each record in the spool where it has one.
     pending: Vec<(Op, Option<u64>)>,
     spooled: Option<SpooledRun>,
+    /// Tells the next process that this one began the run; only a store without write-ahead needs it.
+    mark: Option<SpooledRun>,
     /// Values on disk only, because the store could not be reached; later ones queue behind them.
     backlog: Option<usize>,
     attempt: Attempt,
     rejected: usize,
-}
-
-/// Keeps the writer from knocking at a store that does not answer.
-#[derive(Debug, Default)]
-struct Breaker {
-    open_until: Option<Instant>,
-    pause: Duration,
-}
-
-impl Breaker {
-    fn trip(&mut self) {
-        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-        self.open_until = Some(clock::instant() + self.pause);
-    }
-
-    fn close(&mut self) {
-        *self = Self::default();
-    }
 }
 
 impl Writer {
@@ -72,10 +56,12 @@ impl Writer {
         inbox: Arc<Inbox>,
         counters: Arc<Counters>,
         store: Arc<dyn TrackingStore>,
+        registry: Arc<dyn TrackingStore>,
         spool: Spool,
         config: &crate::MlflowConfig,
     ) -> Self {
         Self {
+            deployments: Deployments::new(registry, spool.clone(), config.stages),
             inbox,
             counters,
             store,
@@ -103,11 +89,19 @@ impl Writer {
                 deadline = turn.replay_until;
                 self.adopt();
                 self.breaker.close();
+                self.deployments.try_now();
             }
-            self.deliver(deadline);
+            let mut blocks = Vec::new();
+            let reached = self.deliver(deadline, &mut blocks);
+            // A model is delivered before it is registered.
+            if reached {
+                self.deployments.carry_out(&self.counters, self.runs.is_empty());
+            }
             self.count_spooled();
-            self.inbox.complete(turn.ticket);
+            self.inbox.complete(turn.ticket, blocks);
             if turn.closed {
+                // What the deadline left over.
+                self.spill();
                 break;
             }
         }
@@ -116,12 +110,34 @@ impl Writer {
     /// When to work although nothing new is queued.
     fn due(&self) -> Option<Instant> {
         let waiting = |open: &OpenRun| open.backlog.is_some() || !open.pending.is_empty();
-        self.runs.values().any(waiting).then(|| self.breaker.open_until.unwrap_or_else(clock::instant))
+        let runs = self.runs.values().any(waiting);
+        let runs = runs.then(|| self.breaker.open_until.unwrap_or_else(clock::instant));
+        let deployments = self.deployments.due().map(|due| self.breaker.open_until.unwrap_or(due).max(due));
+        runs.into_iter().chain(deployments).min()
     }
 
     /// Takes over what processes that are gone left in the spool.
     fn adopt(&mut self) {
-        for mut orphan in self.spool.orphans() {
+        self.deployments.adopt();
+        let (orphans, faults) = self.spool.orphans();
+        for fault in faults {
+            tracing::warn!(%fault, "a run in the spool is lost");
+            self.counters.loss(fault.to_string());
+        }
+        for mut orphan in orphans {
+            if orphan.damaged > 0 {
+                let name = &orphan.run.name;
+                self.counters
+                    .loss(format!("{} records of run {name:?} in the spool are damaged", orphan.damaged));
+                add(&self.counters.dropped, orphan.damaged);
+            }
+            // Its process died before it could say that the run begins. Without write-ahead it may have begun.
+            if orphan.spooled.is_empty() && self.store.write_ahead() {
+                if let Err(error) = orphan.spooled.remove() {
+                    self.counters.loss(error.to_string());
+                }
+                continue;
+            }
             if !orphan.ended {
                 let mut finish = Op::Finish { status: RunStatus::Failed, at: orphan.last_stamp };
                 match orphan.spooled.append(&mut finish) {
@@ -130,12 +146,10 @@ impl Writer {
                 }
             }
             let open = OpenRun {
-                run: Arc::new(orphan.run),
-                pending: Vec::new(),
                 spooled: Some(orphan.spooled),
                 backlog: Some(orphan.weight),
                 attempt: Attempt::Again,
-                rejected: 0,
+                ..OpenRun::new(Arc::new(orphan.run))
             };
             self.runs.insert(self.adopted, open);
             self.adopted += 1;
@@ -152,6 +166,7 @@ impl Writer {
                 }
                 self.runs.insert(number, open);
             }
+            Entry::Deploy(deployment) => self.deployments.add(*deployment, &self.counters),
             Entry::Op(number, op) => {
                 // A run that is gone was refused by the store when it was to be created.
                 let Some(open) = self.runs.get_mut(&number) else {
@@ -163,7 +178,8 @@ impl Writer {
         }
     }
 
-    fn deliver(&mut self, deadline: Option<Instant>) {
+    /// Delivers what waits; says whether the store took all of it.
+    fn deliver(&mut self, deadline: Option<Instant>, blocks: &mut Vec<Vec<Point>>) -> bool {
         if let Some(until) = self.breaker.open_until {
             let reached = clock::instant() >= until && self.store.probe().is_ok();
             if !reached {
@@ -171,7 +187,7 @@ impl Writer {
                     self.breaker.trip();
                 }
                 self.spill();
-                return;
+                return false;
             }
         }
         let mut faulty: BTreeSet<String> = BTreeSet::new();
@@ -182,11 +198,13 @@ impl Writer {
                 faulty.insert(open.run.key.clone());
                 continue;
             }
-            match open.deliver(&*self.store, &self.counters, deadline) {
+            match open.deliver(&*self.store, &self.counters, deadline, blocks) {
                 Ok(Progress::Ended) => {
                     self.runs.remove(&number);
                 }
-                Ok(Progress::Open) => {}
+                Ok(Progress::Open) if self.store.write_ahead() => {}
+                // A run that ends in the turn in which it began needs none.
+                Ok(Progress::Open) => open.leave_mark(&self.spool),
                 Err(error) => {
                     faulty.insert(open.run.key.clone());
                     let only_this_run = concerns_one_request(&error);
@@ -204,12 +222,14 @@ impl Writer {
                     tracing::warn!(%error, "tracking is degraded, runs go to the spool");
                 }
                 self.spill();
+                false
             }
             None => {
                 self.breaker.close();
                 if self.counters.recovered() {
                     tracing::info!("tracking works again");
                 }
+                true
             }
         }
     }
@@ -224,7 +244,7 @@ impl Writer {
     fn count_spooled(&self) {
         let spooled: usize = self.runs.values().filter_map(|open| open.backlog).sum();
         let memory: usize = self.runs.values().flat_map(|o| &o.pending).map(|(op, _)| op.weight()).sum();
-        self.counters.spooled.store(spooled as u64, Ordering::Relaxed);
+        self.counters.spooled.store((spooled + self.deployments.waiting()) as u64, Ordering::Relaxed);
         self.counters.in_hand.store(memory as u64, Ordering::Relaxed);
     }
 }
@@ -244,12 +264,21 @@ enum Progress {
 
 impl OpenRun {
     fn new(run: Arc<NewRun>) -> Self {
-        Self { run, pending: Vec::new(), spooled: None, backlog: None, attempt: Attempt::First, rejected: 0 }
+        Self {
+            run,
+            pending: Vec::new(),
+            spooled: None,
+            mark: None,
+            backlog: None,
+            attempt: Attempt::First,
+            rejected: 0,
+        }
     }
 
     fn begin_spool(&mut self, spool: &Spool, counters: &Counters) -> bool {
         if self.spooled.is_none() {
-            match spool.begin(&self.run) {
+            let begun = self.mark.take().map_or_else(|| spool.begin(&self.run), Ok);
+            match begun {
                 Ok(spooled) => self.spooled = Some(spooled),
                 Err(error) => {
                     if counters.outage(error.to_string()) {
@@ -259,6 +288,18 @@ impl OpenRun {
             }
         }
         self.spooled.is_some()
+    }
+
+    /// A run whose process is killed would otherwise be RUNNING for ever.
+    fn leave_mark(&mut self, spool: &Spool) {
+        match &self.mark {
+            Some(mark) => mark.touch(),
+            None if self.spooled.is_some() => {}
+            None => match spool.begin(&self.run) {
+                Ok(mark) => self.mark = Some(mark),
+                Err(error) => tracing::debug!(%error, "a killed process will leave its runs open"),
+            },
+        }
     }
 
     fn accept(&mut self, mut op: Op, capacity: usize, counters: &Counters) {
@@ -274,8 +315,8 @@ impl OpenRun {
             // What cannot be written behind a backlog has no place to wait.
             (Some(_), None) => add(&counters.dropped, op.weight()),
             (None, _) => {
-                let waiting: usize = self.pending.iter().map(|(op, _)| op.weight()).sum();
-                if self.attempt == Attempt::Again && waiting >= capacity {
+                let waiting = || -> usize { self.pending.iter().map(|(op, _)| op.weight()).sum() };
+                if self.attempt == Attempt::Again && waiting() >= capacity {
                     counters.loss("neither store nor spool can be written".into());
                     add(&counters.dropped, op.weight());
                 } else {
@@ -290,14 +331,15 @@ impl OpenRun {
         store: &dyn TrackingStore,
         counters: &Counters,
         deadline: Option<Instant>,
+        blocks: &mut Vec<Vec<Point>>,
     ) -> Result<Progress, Error> {
         loop {
             let replaying = self.backlog.is_some();
-            let chunk = self.next_chunk(store.chunk())?;
+            let chunk = self.next_chunk(store.chunk());
             if chunk.is_empty() {
                 return Ok(Progress::Open);
             }
-            let (ops, ends): (Vec<Op>, Vec<Option<u64>>) = chunk.into_iter().unzip();
+            let (mut ops, ends): (Vec<Op>, Vec<Option<u64>>) = chunk.into_iter().unzip();
             let mut delivery = store.deliver(&self.run, &ops, self.attempt);
             let done = delivery.done.min(ops.len());
             if done == 0 && delivery.fault.is_none() {
@@ -324,10 +366,11 @@ impl OpenRun {
                     counters.loss(error.to_string());
                 }
             }
+            let rest = ops.split_off(done);
             if !replaying {
-                let rest: Vec<_> = ops.into_iter().zip(ends).skip(done).collect();
-                self.pending.splice(..0, rest);
+                self.pending.splice(..0, rest.into_iter().zip(ends.into_iter().skip(done)));
             }
+            blocks.extend(ops.into_iter().filter_map(emptied));
             if let Some(fault) = delivery.fault {
                 self.attempt = Attempt::Again;
                 return Err(fault);
@@ -343,11 +386,11 @@ impl OpenRun {
     }
 
     /// About `size` values of what comes next: from disk if there is a backlog.
-    fn next_chunk(&mut self, size: usize) -> Result<Vec<(Op, Option<u64>)>, Error> {
+    fn next_chunk(&mut self, size: usize) -> Vec<(Op, Option<u64>)> {
         if let (Some(_), Some(spooled)) = (self.backlog, &self.spooled) {
-            let ops = spooled.unsent(size)?;
+            let ops = spooled.unsent(size);
             if !ops.is_empty() {
-                return Ok(ops.into_iter().map(|(op, end)| (op, Some(end))).collect());
+                return ops.into_iter().map(|(op, end)| (op, Some(end))).collect();
             }
             self.backlog = None;
         }
@@ -357,7 +400,7 @@ impl OpenRun {
             weight <= size
         };
         let count = self.pending.iter().take_while(fits).count();
-        Ok(self.pending.drain(..count.max(1).min(self.pending.len())).collect())
+        self.pending.drain(..count.max(1).min(self.pending.len())).collect()
     }
 
     /// Says in the run itself that something of it was refused, and frees its place on disk.
@@ -369,8 +412,10 @@ impl OpenRun {
                 tracing::warn!(%fault, "the count of refused values could not be stored");
             }
         }
-        if let Some(Err(error)) = self.spooled.take().map(SpooledRun::remove) {
-            counters.loss(error.to_string());
+        for spooled in self.spooled.take().into_iter().chain(self.mark.take()) {
+            if let Err(error) = spooled.remove() {
+                counters.loss(error.to_string());
+            }
         }
     }
 
@@ -397,6 +442,13 @@ impl OpenRun {
         self.backlog = Some(self.backlog.unwrap_or(0) + weight);
         self.attempt = Attempt::Again;
     }
+}
+
+/// The block of metrics that an operation held, without them.
+fn emptied(op: Op) -> Option<Vec<Point>> {
+    let Op::Metrics(mut points) = op else { return None };
+    points.clear();
+    Some(points)
 }
 
 fn no_progress(run: &str) -> Error {

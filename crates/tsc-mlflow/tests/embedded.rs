@@ -207,3 +207,92 @@ fn a_new_store_and_its_first_run_are_quick() {
     // The target is 50 ms; other work on the machine may take most of a second.
     assert!(started.elapsed() < Duration::from_secs(2));
 }
+
+// Started by the test below as a process of its own, which ends in the middle of a run.
+#[test]
+fn a_process_that_is_cut_short() {
+    let Ok(folder) = std::env::var("TSC_TEST_FOLDER") else { return };
+    let tracker = MlflowTracker::open(&config(Path::new(&folder))).unwrap();
+    tracker.start_run(Experiment::Training, "whole").unwrap().finish(RunStatus::Finished).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "cut short").unwrap();
+    run.log_metrics(0, &[("m", 1.0)]).unwrap();
+    assert_eq!(tracker.flush(WAIT).sent, 4);
+    std::process::abort();
+}
+
+#[test]
+fn a_run_whose_process_died_is_failed_by_the_next_one_and_those_that_live_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let living = MlflowTracker::open(&config(folder.path())).unwrap();
+    let open = living.start_run(Experiment::Training, "alive").unwrap();
+    living.flush(WAIT);
+    let ended = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_process_that_is_cut_short"])
+        .env("TSC_TEST_FOLDER", folder.path())
+        .output()
+        .unwrap();
+    assert!(!ended.status.success());
+    let status = |name: &str| {
+        let db = rusqlite::Connection::open(folder.path().join("mlflow.db")).unwrap();
+        let sql = "SELECT status, end_time - start_time FROM runs WHERE name = ?1";
+        db.query_row(sql, [name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?)))
+            .unwrap()
+    };
+    assert_eq!(status("cut short"), ("RUNNING".into(), None));
+    let next = MlflowTracker::open(&config(folder.path())).unwrap();
+    let report = next.replay(WAIT);
+    assert_eq!((report.replayed, report.last_error), (1, None));
+    assert_eq!(status("cut short").0, "FAILED");
+    assert!((0..60_000).contains(&status("cut short").1.unwrap()));
+    assert_eq!((status("whole").0.as_str(), status("alive").0.as_str()), ("FINISHED", "RUNNING"));
+    assert_eq!(count(folder.path(), "SELECT COUNT(*) FROM metrics"), 1);
+    open.finish(RunStatus::Finished).unwrap();
+    drop((living, next));
+    assert_eq!(status("alive").0, "FINISHED");
+    assert!(!folder.path().join("spool").exists(), "nothing is left");
+}
+
+// Started by the test below as a process of its own, which may write only little to a file.
+#[test]
+fn a_process_on_a_full_disk() {
+    let Ok(folder) = std::env::var("TSC_TEST_FULL") else { return };
+    let tracker = MlflowTracker::open(&config(Path::new(&folder))).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    tracker.flush(WAIT);
+    for step in 0..4_000 {
+        run.log_metrics(step, &[("m", 0.5)]).unwrap();
+    }
+    run.finish(RunStatus::Finished).unwrap();
+    let report = tracker.flush(WAIT);
+    println!("sent {} spooled {} dropped {}", report.sent, report.spooled, report.dropped);
+    println!("said {}", report.last_error.unwrap());
+    std::process::exit(7);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_on_a_full_disk_stays_whole_and_what_does_not_fit_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    // An empty store takes about 300 kB; a file may have 512 kB here, and the metrics need more.
+    let output = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "a_process_on_a_full_disk", "--nocapture"])
+        .env("TSC_TEST_FULL", folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    let number = |what: &str| -> u64 {
+        let rest = said.split_once(what).unwrap_or_else(|| panic!("{said}")).1;
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    // With the start and the end of the run.
+    assert_eq!((number("sent ") + number("spooled "), number("dropped ")), (4_002, 0), "{said}");
+    assert!(number("spooled ") > 500 && said.contains("mlflow.db"), "{said}");
+    let tracker = MlflowTracker::open(&config(folder.path())).unwrap();
+    let report = tracker.replay(WAIT);
+    assert_eq!((report.spooled, report.dropped, report.rejected), (0, 0, 0), "{report:?}");
+    assert_eq!(count(folder.path(), "SELECT COUNT(*) FROM metrics"), 4_000);
+    assert_eq!(count(folder.path(), "SELECT COUNT(*) FROM runs WHERE status = 'FINISHED'"), 1);
+}

@@ -247,3 +247,126 @@ fn a_spool_that_cannot_be_written_keeps_runs_in_memory_until_the_server_answers(
     let report = tracker.replay(WAIT);
     assert_eq!((report.queued, report.sent, report.dropped), (0, 3, 0), "{report:?}");
 }
+
+/// Answers that no MLflow gives.
+const NONSENSE: [&str; 12] = [
+    "",
+    "{",
+    "null",
+    "[]",
+    "{}",
+    "<html>sign in</html>",
+    "{\"run\":null}",
+    "{\"run\":{\"info\":{\"run_id\":7,\"experiment_id\":[]}}}",
+    "{\"experiment\":{\"experiment_id\":{}}}",
+    "{\"experiment\":{\"experiment_id\":\"1\",\"lifecycle_stage\":3}}",
+    "{\"run\":{\"info\":{\"run_id\":\"r\",\"experiment_id\":\"1\",\"artifact_uri\":null}}}",
+    "\u{0}\u{1F980}",
+];
+
+fn confused(path: &str, nth: usize, body: &str) -> (u16, String) {
+    // Each path comes to its senses after it has said all of it.
+    match NONSENSE.get(nth) {
+        Some(text) => (200, (*text).to_owned()),
+        None => well(path, nth, body),
+    }
+}
+
+#[test]
+fn answers_that_make_no_sense_are_asked_again_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(confused);
+    let tracker = MlflowTracker::open(&server.config(folder.path())).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    run.log_metrics(0, &[("m", 1.0)]).unwrap();
+    run.finish(RunStatus::Finished).unwrap();
+    let mut report = tracker.flush(WAIT);
+    for _ in 0..100 {
+        assert_eq!((report.rejected, report.dropped), (0, 0), "{report:?}");
+        if report.queued + report.spooled == 0 {
+            break;
+        }
+        report = tracker.replay(WAIT);
+    }
+    assert_eq!((report.sent + report.replayed, report.queued + report.spooled), (3, 0), "{report:?}");
+}
+
+#[test]
+fn a_body_that_ends_too_early_is_a_fault_and_not_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::Builder::new()
+        .spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut some = [0; 4_096];
+                let read = stream.read(&mut some).unwrap_or(0);
+                if read > 0 {
+                    drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"experiment\":"));
+                }
+            }
+        })
+        .unwrap();
+    let spool = Some(folder.path().join("spool"));
+    let tracker =
+        MlflowTracker::open(&MlflowConfig { uri: Some(uri), spool, ..MlflowConfig::default() }).unwrap();
+    tracker.start_run(Experiment::Training, "Pipeline").unwrap().finish(RunStatus::Finished).unwrap();
+    let report = tracker.flush(WAIT);
+    assert_eq!((report.spooled, report.rejected, report.dropped), (2, 0, 0), "{report:?}");
+}
+
+// Started by the test below as a process of its own, which may write only little to a file.
+#[test]
+fn a_process_on_a_full_disk() {
+    let (Ok(uri), Ok(folder)) = (std::env::var("TSC_TEST_URI"), std::env::var("TSC_TEST_FOLDER")) else {
+        return;
+    };
+    let spool = Some(Path::new(&folder).join("spool"));
+    let tracker =
+        MlflowTracker::open(&MlflowConfig { uri: Some(uri), spool, ..MlflowConfig::default() }).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    assert_eq!(tracker.flush(WAIT).spooled, 1);
+    for step in 0..5_000 {
+        run.log_metrics(step, &[("m", 0.5)]).unwrap();
+        if step % 500 == 499 {
+            tracker.flush(WAIT);
+        }
+    }
+    let report = tracker.flush(WAIT);
+    println!("spooled {} dropped {} queued {}", report.spooled, report.dropped, report.queued);
+    println!("said {}", report.last_error.unwrap());
+    std::process::exit(7);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_costs_what_does_not_fit_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(|path, nth, body| match path.split('?').next().unwrap() {
+        // Away while the first process lives.
+        p if p.ends_with("get-by-name") && nth == 0 => (503, String::new()),
+        _ => well(path, nth, body),
+    });
+    // 128 kB a file; without the signal that usually goes with it.
+    let output = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 256; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "a_process_on_a_full_disk", "--nocapture"])
+        .envs([("TSC_TEST_URI", server.uri.as_str()), ("TSC_TEST_FOLDER", folder.path().to_str().unwrap())])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    let number = |what: &str| -> u64 {
+        let rest = said.split_once(what).unwrap_or_else(|| panic!("{said}")).1;
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let (spooled, dropped) = (number("spooled "), number("dropped "));
+    assert_eq!((spooled + dropped, number("queued ")), (5_001, 0), "{said}");
+    assert!(spooled > 500 && dropped > 500 && said.contains("writing"), "{said}");
+
+    let tracker = MlflowTracker::open(&server.config(folder.path())).unwrap();
+    let report = tracker.replay(WAIT);
+    // With the end of a run whose process died.
+    assert_eq!((report.replayed, report.spooled, report.dropped), (spooled + 1, 0, 0), "{report:?}");
+}

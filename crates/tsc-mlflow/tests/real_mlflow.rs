@@ -265,11 +265,7 @@ fn a_real_server_keeps_everything_through_outages_and_bad_values() {
     let tracker = MlflowTracker::open(&config(&server.uri, folder.path())).unwrap();
     log_everything(&tracker, folder.path());
     assert_everything_is_there(&python.read_back(&server.uri, Some(MODEL)));
-    let spooled = std::fs::read_dir(folder.path().join("spool")).unwrap().flatten();
-    assert!(
-        spooled.flat_map(|target| std::fs::read_dir(target.path()).unwrap()).next().is_none(),
-        "delivered runs leave the spool"
-    );
+    assert!(!folder.path().join("spool").exists(), "delivered runs leave the spool");
 
     suites_pass(&server, folder.path());
     another_process_finds_the_model(&server, folder.path(), &tracker);
@@ -277,6 +273,57 @@ fn a_real_server_keeps_everything_through_outages_and_bad_values() {
     eight_trackers_agree_on_a_new_experiment(&server, folder.path());
     a_deleted_experiment_comes_back(&python, &server, folder.path());
     f14_a_dead_server_costs_nothing_and_loses_nothing(&python, &server, folder.path());
+    killed_while_it_works_it_loses_nothing_and_doubles_nothing(&python, &server, folder.path());
+}
+
+fn killed_while_it_works_it_loses_nothing_and_doubles_nothing(
+    python: &Python,
+    server: &MlflowServer,
+    folder: &Path,
+) {
+    let tracker = MlflowTracker::open(&named(server, folder, "Killed")).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    run.log_metrics(0, &[("first", 1.0)]).unwrap();
+    tracker.flush(WAIT);
+    // About two seconds of work for the server; it is killed in the middle of it.
+    for step in 0..2_000 {
+        run.log_metrics(step, &[("rmse", step as f64), ("rows", 200.0), ("noise_ratio", 0.1)]).unwrap();
+        if step % 500 == 0 {
+            run.log_artifact(&format!("reports/{step}.html"), &vec![b'x'; 1 << 20]).unwrap();
+        }
+    }
+    while tracker.flush(Duration::from_millis(100)).sent < 1_000 {}
+    server.stop();
+    let child = run.child("HDBSCAN").unwrap();
+    child.finish(RunStatus::Finished).unwrap();
+    run.finish(RunStatus::Finished).unwrap();
+    let report = tracker.flush(WAIT);
+    assert!(report.spooled > 0 && report.dropped == 0, "{report:?}");
+    server.start_again(python);
+    let report = tracker.replay(WAIT);
+    assert_eq!((report.spooled, report.queued, report.rejected, report.dropped), (0, 0, 0, 0), "{report:?}");
+
+    let seen = python.read_back(&server.uri, None);
+    let runs = seen["experiments"]["Killed-Training"]["runs"].as_array().unwrap();
+    let mut names: Vec<&str> = runs.iter().map(|run| run["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["HDBSCAN", "Pipeline"]);
+    let parent = runs.iter().find(|run| run["name"] == "Pipeline").unwrap();
+    let steps: Vec<i64> = parent["history"]["rmse"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|point| point[0].as_i64().unwrap())
+        .collect();
+    let mut sorted = steps.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, (0..2_000).collect::<Vec<i64>>());
+    assert_eq!(parent["history"]["rows"].as_array().unwrap().len(), 2_000);
+    let artifacts = parent["artifacts"].as_object().unwrap();
+    assert_eq!(artifacts.len(), 4);
+    let digests: std::collections::BTreeSet<&str> =
+        artifacts.values().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(digests.len(), 1, "four equal files");
 }
 
 fn named(server: &MlflowServer, folder: &Path, name: &str) -> MlflowConfig {
@@ -404,6 +451,9 @@ fn f14_a_dead_server_costs_nothing_and_loses_nothing(python: &Python, server: &M
         assert!(report.spooled > 60 && report.last_error.is_some(), "{report:?}");
         let error: Error = tracker.register(MODEL, &uri, &VersionInfo::default()).unwrap_err();
         assert!(error.is_transient());
+        let later = tracker.register_later("Later", &uri, &VersionInfo::default(), DeploymentStage::Staging);
+        assert!(later.unwrap());
+        tracker.flush(WAIT);
         let closed = Instant::now();
         drop(tracker);
         assert!(closed.elapsed() < Duration::from_secs(1));
@@ -430,4 +480,6 @@ fn f14_a_dead_server_costs_nothing_and_loses_nothing(python: &Python, server: &M
     let child = runs.iter().find(|run| run["name"] == "Resource-LGB").unwrap();
     assert_eq!(child["history"]["eval/rmse"].as_array().unwrap().len(), 3);
     tracker.register("Outage", &uri, &VersionInfo::default()).unwrap();
+    let staged = tracker.latest("Later", DeploymentStage::Staging).unwrap().unwrap();
+    assert_eq!((staged.version, staged.source), (1, uri));
 }

@@ -241,17 +241,26 @@ impl FitRuns {
         let registry = tracking.registry.as_ref()?;
         let run = self.parent.as_deref_mut()?;
         let run_id = Some(run.id().to_owned());
-        let result = run.log_model("pipeline", dir).and_then(|uri| {
-            let info = VersionInfo { description: description.into(), run_id, tags };
-            let name = registered_model(config);
-            let version = attempt(config, || registry.register(&name, &uri, &info))?;
-            attempt(config, || registry.promote(&version, stage))?;
-            Ok(version)
-        });
+        let uri = match run.log_model("pipeline", dir) {
+            Ok(uri) => uri,
+            Err(error) => {
+                self.degraded.push(Degraded::from(&error));
+                return None;
+            }
+        };
+        let info = VersionInfo { description: description.into(), run_id, tags };
+        let name = registered_model(config);
+        let result = attempt(config, || registry.register(&name, &uri, &info))
+            .and_then(|version| attempt(config, || registry.promote(&version, stage)).map(|()| version));
         match result {
             Ok(version) => Some(version),
             Err(error) => {
-                self.degraded.push(Degraded::from(&error));
+                let mut degraded = Degraded::from(&error);
+                if error.is_transient() && registry.register_later(&name, &uri, &info, stage).unwrap_or(false)
+                {
+                    degraded.message += "; the version is registered when the store answers again";
+                }
+                self.degraded.push(degraded);
                 None
             }
         }

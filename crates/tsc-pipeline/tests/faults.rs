@@ -4,10 +4,14 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use common::{Cohort, WIDTH, config, config_with, fitted, tracked};
 use tsc_pipeline::core::{
-    ArtifactSource, Clusterer, ErrorKind, Features, PredictionSource, ResourceKind, ResourceTargets,
-    RetrainOutcome, Signal, Stage, StoredKind, Unit, noise_ratio,
+    ArtifactSource, Clusterer, DeploymentStage, Error, ErrorKind, Features, ModelRegistry, ModelUri,
+    ModelVersion, PredictionSource, ResourceKind, ResourceTargets, RetrainOutcome, Signal, Stage, StoredKind,
+    Unit, VersionInfo, noise_ratio,
 };
 use tsc_pipeline::prelude::*;
 use tsc_pipeline::{BatchReport, TrainingReport};
@@ -147,6 +151,50 @@ fn f06_a_registered_version_is_read_back() {
     assert_eq!(report.registered.as_ref(), tracker.versions().first());
     assert_eq!(pipeline.registered().unwrap().version, 1);
     assert_eq!(report.registered.unwrap().name, "TimeSeries-Clustering-Pipeline");
+}
+
+/// A registry that is away, and counts what it is asked.
+#[derive(Clone, Debug, Default)]
+struct Away {
+    registered: Arc<AtomicU32>,
+    later: Arc<AtomicU32>,
+}
+
+impl ModelRegistry for Away {
+    fn register(&self, _: &str, _: &ModelUri, _: &VersionInfo) -> Result<ModelVersion> {
+        self.registered.fetch_add(1, Ordering::Relaxed);
+        Err(Error::new(ErrorKind::Tracking, Stage::Tracking, "TSC-TST-005", "away").transient())
+    }
+
+    fn register_later(&self, _: &str, _: &ModelUri, info: &VersionInfo, _: DeploymentStage) -> Result<bool> {
+        assert_eq!(info.description, "Initial Training");
+        self.later.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    fn promote(&self, _: &ModelVersion, _: DeploymentStage) -> Result<()> {
+        panic!("nothing was registered")
+    }
+
+    fn latest(&self, _: &str, _: DeploymentStage) -> Result<Option<ModelVersion>> {
+        Ok(None)
+    }
+
+    fn fetch(&self, _: &ModelUri, _: &std::path::Path) -> Result<()> {
+        panic!("nothing was registered")
+    }
+}
+
+#[test]
+fn f23_a_registration_is_tried_so_often_and_then_left_to_the_registry() {
+    let config = config_with("[degradation]\nmax_attempts = 4");
+    let away = Away::default();
+    let pipeline = Pipeline::from_config(&config).unwrap().with_tracking(MemoryTracker::new(), away.clone());
+    let (_, report) = pipeline.fit_initial(&Cohort::new(450, 1).batch()).unwrap();
+    assert_eq!((away.registered.load(Ordering::Relaxed), away.later.load(Ordering::Relaxed)), (4, 1));
+    assert_eq!(report.registered, None);
+    let said: Vec<&str> = report.degraded.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(said, ["away; the version is registered when the store answers again"]);
 }
 
 #[test]

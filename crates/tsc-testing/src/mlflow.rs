@@ -71,6 +71,7 @@ pub struct MlflowServer {
     pub uri: String,
     port: u16,
     folder: tempfile::TempDir,
+    database: PathBuf,
     process: Mutex<Option<Child>>,
 }
 
@@ -78,13 +79,22 @@ impl MlflowServer {
     /// Starts one on an empty database and waits until it answers.
     #[must_use]
     pub fn start(python: &Python) -> Self {
+        let folder = tempfile::tempdir().expect("the system has a temporary folder");
+        let database = folder.path().join("mlflow.db");
+        Self::in_folder(python, folder, database)
+    }
+
+    /// The same on a database that is there.
+    #[must_use]
+    pub fn start_on(python: &Python, database: &Path) -> Self {
+        let folder = tempfile::tempdir().expect("the system has a temporary folder");
+        Self::in_folder(python, folder, database.to_path_buf())
+    }
+
+    fn in_folder(python: &Python, folder: tempfile::TempDir, database: PathBuf) -> Self {
         let port = free_port();
-        let server = Self {
-            uri: format!("http://127.0.0.1:{port}"),
-            port,
-            folder: tempfile::tempdir().expect("the system has a temporary folder"),
-            process: Mutex::new(None),
-        };
+        let uri = format!("http://127.0.0.1:{port}");
+        let server = Self { uri, port, folder, database, process: Mutex::new(None) };
         server.start_again(python);
         server
     }
@@ -100,7 +110,7 @@ impl MlflowServer {
         let child = Command::new(&python.0)
             .args(["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", &self.port.to_string()])
             .args(["--workers", "1", "--backend-store-uri"])
-            .arg(format!("sqlite:///{}/mlflow.db", root.display()))
+            .arg(format!("sqlite:///{}", self.database.display()))
             .arg("--artifacts-destination")
             .arg(root.join("artifacts"))
             .current_dir(root)

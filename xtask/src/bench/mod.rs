@@ -22,6 +22,8 @@ use self::{
 use crate::{
     exit::stop,
     json::Json,
+    mlflow,
+    server::{Server, free_port},
     setup::{Host, Source, venv},
     steps::now,
     workspace::{cargo, root, shell, tool_dir},
@@ -220,11 +222,24 @@ impl Lab {
     fn run(&self, case: &Case, settings: &[(&str, usize)]) -> Result<Runs> {
         println!("\n=== {}", case.label(&case.rows[0]));
         fs::create_dir_all(&self.inputs).with_context(|| format!("create {}", self.inputs.display()))?;
-        let pairs = self.pairs(case, settings);
+        let mut pairs = self.pairs(case, settings);
+        let server = if case.server { Some(self.server()?) } else { None };
+        pairs.extend(server.iter().map(|(_, uri)| ("uri".to_owned(), uri.clone())));
         let written = self.ours.run(&named(case.input, "", &pairs), case.threads).context("write the input");
         let runs = written.map(|_| self.rounds(case, &pairs));
+        drop(server);
         fs::remove_dir_all(&self.inputs).with_context(|| format!("remove {}", self.inputs.display()))?;
         runs
+    }
+
+    /// An MLflow server on an empty database, and its address.
+    fn server(&self) -> Result<(Server, String)> {
+        let port = free_port()?;
+        let folder = self.inputs.join("server");
+        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        let mut server = Server::start_silently(&mlflow::server(&mlflow::install()?, &folder, port))?;
+        server.wait_until_healthy(port)?;
+        Ok((server, format!("http://127.0.0.1:{port}")))
     }
 
     /// What every program of a case is told.
@@ -306,6 +321,8 @@ fn requirements(environment: &str) -> Result<Vec<&'static str>> {
         "peers" => include_str!("../../../benches/peers/clustering.txt"),
         "peers-models" => include_str!("../../../benches/peers/models.txt"),
         "peers-mlforecast" => include_str!("../../../benches/peers/mlforecast.txt"),
+        // The environment of the tests.
+        "mlflow" => return Ok(mlflow::REQUIREMENTS.to_vec()),
         other => bail!("no requirements are known for the environment {other}"),
     };
     Ok(text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect())
@@ -371,7 +388,7 @@ mod tests {
 
     #[test]
     fn every_environment_is_pinned() {
-        for name in ["clustering", "models"] {
+        for name in ["clustering", "models", "tracking"] {
             for environment in cases::area(name).unwrap().environments() {
                 let requirements = requirements(environment).unwrap();
                 assert!(requirements.iter().all(|it| it.contains("==")), "{requirements:?}");

@@ -15,7 +15,34 @@ impl std::fmt::Debug for Authorization {
     }
 }
 
-/// Basic from the uri, else basic from the environment, else a bearer token, else nothing.
+/// Whether a variable says yes, as MLflow reads it.
+#[cfg(feature = "tls")]
+pub(super) fn is_on(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "true" | "1")
+}
+
+/// User and password of the file that MLflow's `auth` writes.
+fn credentials_file(set: &dyn Fn(&str) -> Option<String>) -> (Option<String>, Option<String>) {
+    let text = set("HOME").and_then(|home| {
+        std::fs::read_to_string(std::path::Path::new(&home).join(".mlflow/credentials")).ok()
+    });
+    let value = |key: &str| {
+        let mut in_section = false;
+        for line in text.as_deref().unwrap_or_default().lines().map(str::trim) {
+            if line.starts_with('[') {
+                in_section = line == "[mlflow]";
+            } else if let Some((name, value)) = line.split_once('=').filter(|_| in_section)
+                && name.trim().eq_ignore_ascii_case(key)
+            {
+                return Some(value.trim().to_owned());
+            }
+        }
+        None
+    };
+    (value("mlflow_tracking_username"), value("mlflow_tracking_password"))
+}
+
+/// Basic from the uri, else from the environment or MLflow's file, else a bearer token, else nothing.
 pub(super) fn authorization(
     uri: &str,
     var: &dyn Fn(&str) -> Option<String>,
@@ -25,23 +52,19 @@ pub(super) fn authorization(
         let uri = location::without_credentials(uri);
         Err(TrackingError::Uri { uri, problem: format!("cannot be used: {name} {problem}") }.into())
     };
-    for name in ["MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"] {
+    for name in ["MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_AUTH"] {
         if set(name).is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
             return refuse(name, "is set and not supported");
         }
     }
-    for name in ["MLFLOW_TRACKING_INSECURE_TLS", "MLFLOW_TRACKING_SERVER_CERT_PATH"] {
-        if uri.starts_with("https:") && set(name).is_some_and(|value| !value.eq_ignore_ascii_case("false")) {
-            return refuse(name, "is set and not supported; certificates of the system are used");
-        }
-    }
+    let (user, password) = credentials_file(&set);
+    let user = set("MLFLOW_TRACKING_USERNAME").or(user);
+    let password = set("MLFLOW_TRACKING_PASSWORD").or(password);
     let basic =
         |user: &str, password: &str| format!("Basic {}", base64(format!("{user}:{password}").as_bytes()));
     let header = if let Some((user, password)) = location::credentials(uri) {
         basic(&user, &password)
-    } else if let (Some(user), Some(password)) =
-        (set("MLFLOW_TRACKING_USERNAME"), set("MLFLOW_TRACKING_PASSWORD"))
-    {
+    } else if let (Some(user), Some(password)) = (user, password) {
         basic(&user, &password)
     } else if let Some(token) = set("MLFLOW_TRACKING_TOKEN") {
         format!("Bearer {token}")
@@ -107,12 +130,25 @@ mod tests {
     }
 
     #[test]
+    fn the_file_of_mlflow_is_read_and_the_environment_wins_over_it() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join(".mlflow")).unwrap();
+        let text = "[other]\nmlflow_tracking_username = x\n[mlflow]\nmlflow_tracking_username = Aladdin\n\
+                    mlflow_tracking_password = open sesame\n";
+        std::fs::write(home.path().join(".mlflow/credentials"), text).unwrap();
+        let home = ("HOME", home.path().to_str().unwrap());
+        assert_eq!(header("http://h", &[home]), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".into()));
+        let other = header("http://h", &[home, ("MLFLOW_TRACKING_USERNAME", "f")]);
+        assert_eq!(other, Some(format!("Basic {}", base64(b"f:open sesame"))));
+    }
+
+    #[test]
     fn what_is_not_supported_is_an_error_and_names_no_secret() {
         let refused = |name: &'static str, value: &'static str| {
             let var = move |n: &str| (n == name).then(|| value.to_owned());
             authorization("https://u:geheim@h", &var).unwrap_err().to_string()
         };
-        for name in ["MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_INSECURE_TLS"] {
+        for name in ["MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_TRACKING_AUTH"] {
             let text = refused(name, "true");
             assert!(text.contains(name) && !text.contains("geheim"), "{text}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::limits::{BATCH, BATCH_BYTES, BATCH_PARAMS};
 use crate::op::Op;
@@ -38,6 +38,15 @@ impl Item<'_> {
             Item::Param(item) | Item::Tag(item) => 40 + 6 * (item.key.len() + item.value.len()),
         }
     }
+}
+
+/// The request. Not a `json!` value: that copies every key of every item.
+#[derive(Serialize)]
+struct Body<'a> {
+    run_id: &'a str,
+    metrics: Vec<&'a MetricItem<'a>>,
+    params: Vec<&'a TagItem<'a>>,
+    tags: Vec<&'a TagItem<'a>>,
 }
 
 impl RestStore {
@@ -84,7 +93,7 @@ impl RestStore {
                 Item::Tag(item) => tags.push(item),
             }
         }
-        let body = json!({"run_id": run, "metrics": metrics, "params": params, "tags": tags});
+        let body = Body { run_id: run, metrics, params, tags };
         self.client.post::<Nothing>("runs/log-batch", &body).map(drop)
     }
 }
@@ -100,12 +109,12 @@ fn items(ops: &[Op]) -> Vec<Item<'_>> {
                 params.extend(pairs.iter().map(|(key, value)| Item::Param(TagItem { key, value })));
             }
             Op::Tags(pairs) => tags.extend(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
-            Op::Metrics { at, step, values } => metrics.extend(values.iter().map(|metric| {
+            Op::Metrics(points) => metrics.extend(points.iter().map(|point| {
                 Item::Metric(MetricItem {
-                    key: &metric.key,
-                    value: metric.value,
-                    timestamp: *at,
-                    step: *step,
+                    key: &point.key,
+                    value: point.value,
+                    timestamp: point.at,
+                    step: point.step,
                 })
             })),
             _ => {}
@@ -147,14 +156,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::op::Metric;
+    use crate::op::Point;
 
     fn ops(metrics: usize, params: usize, tags: usize, width: usize) -> Vec<Op> {
         let pair = |n: usize| (format!("k{n}"), "v".repeat(width));
-        let values = (0..metrics).map(|n| Metric { key: format!("m{n}"), value: 1.0 }).collect();
+        let point = |n: usize| Point { key: format!("m{n}").into(), value: 1.0, at: 0, step: 0 };
         vec![
             Op::Params((0..params).map(pair).collect()),
-            Op::Metrics { at: 0, step: 0, values },
+            Op::Metrics((0..metrics).map(point).collect()),
             Op::Tags((0..tags).map(pair).collect()),
         ]
     }

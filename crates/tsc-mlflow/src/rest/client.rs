@@ -41,7 +41,10 @@ type Answer = std::result::Result<Response<ureq::Body>, ureq::Error>;
 impl Client {
     pub(super) fn new(address: &str, uri: &str, config: &MlflowConfig) -> Result<Self> {
         let var = |name: &str| std::env::var(name).ok();
-        let agent = Agent::config_builder()
+        let settings = Agent::config_builder();
+        #[cfg(feature = "tls")]
+        let settings = settings.tls_config(super::tls::settings(uri, &var)?);
+        let agent = settings
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_millis(config.timeouts.connect.0)))
             .timeout_global(Some(Duration::from_millis(config.timeouts.request.0)))

@@ -9,6 +9,8 @@ mod batch;
 mod client;
 mod models;
 mod runs;
+#[cfg(feature = "tls")]
+mod tls;
 mod versions;
 mod wire;
 
@@ -101,6 +103,14 @@ impl TrackingStore for RestStore {
 
     fn version(&self, name: &str, version: u64) -> Result<Option<StoredVersion>> {
         self.get_version(name, version)
+    }
+
+    fn version_of(&self, name: &str, model: &ModelRef) -> Result<Option<ModelVersion>> {
+        self.newest_of(name, model)
+    }
+
+    fn version_tag(&self, name: &str, version: u64, key: &str) -> Result<Option<String>> {
+        self.get_version_tag(name, version, key)
     }
 
     fn aliased(&self, name: &str, alias: &str) -> Result<Option<ModelVersion>> {

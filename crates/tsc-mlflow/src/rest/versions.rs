@@ -85,6 +85,23 @@ impl RestStore {
         }
     }
 
+    pub(super) fn newest_of(&self, name: &str, model: &ModelRef) -> Result<Option<ModelVersion>> {
+        let source = model_uri::logged(&self.find_model(model)?.model_id).0;
+        let versions = match self.search_versions(&format!("name = '{name}'")) {
+            Err(error) if error.has_code("RESOURCE_DOES_NOT_EXIST") => return Ok(None),
+            versions => versions?,
+        };
+        let newest = versions.into_iter().filter(|v| v.source == source).max_by_key(|v| v.version);
+        Ok(newest.map(|version| stored(version).version))
+    }
+
+    pub(super) fn get_version_tag(&self, name: &str, version: u64, key: &str) -> Result<Option<String>> {
+        let number = version.to_string();
+        let query = [("name", name), ("version", number.as_str())];
+        let answer = self.client.get::<VersionAnswer>("model-versions/get", &query)?;
+        Ok(answer.model_version.tags.into_iter().find(|tag| tag.key == key).map(|tag| tag.value))
+    }
+
     pub(super) fn get_alias(&self, name: &str, alias: &str) -> Result<Option<ModelVersion>> {
         match self.client.get::<VersionAnswer>("registered-models/alias", &[("name", name), ("alias", alias)])
         {

@@ -172,7 +172,94 @@ fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Map, Value, json};
+
     use super::*;
+
+    /// Any JSON, made of names that answers have.
+    fn answer() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(|x| json!(x)),
+            ".{0,8}".prop_map(Value::from),
+        ];
+        let name = prop_oneof![
+            Just("run"),
+            Just("runs"),
+            Just("info"),
+            Just("run_id"),
+            Just("experiment_id"),
+            Just("artifact_uri"),
+            Just("inputs"),
+            Just("dataset_inputs"),
+            Just("dataset"),
+            Just("experiment"),
+            Just("lifecycle_stage"),
+            Just("model"),
+            Just("models"),
+            Just("model_id"),
+            Just("model_version"),
+            Just("model_versions"),
+            Just("name"),
+            Just("version"),
+            Just("source"),
+            Just("current_stage"),
+            Just("tags"),
+            Just("key"),
+            Just("value"),
+            Just("files"),
+            Just("path"),
+            Just("is_dir"),
+            Just("digest"),
+            Just("unheard_of"),
+        ];
+        leaf.prop_recursive(5, 64, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((name.clone(), inner), 0..6).prop_map(|members| {
+                    members
+                        .into_iter()
+                        .map(|(name, value)| (name.to_owned(), value))
+                        .collect::<Map<_, _>>()
+                        .into()
+                }),
+            ]
+        })
+    }
+
+    /// Every kind of answer is read or refused; a panic fails the test.
+    fn read_all(text: &[u8]) {
+        fn read<T: for<'de> Deserialize<'de>>(text: &[u8]) {
+            drop(serde_json::from_slice::<T>(text));
+        }
+        read::<Nothing>(text);
+        read::<ExperimentAnswer>(text);
+        read::<ExperimentId>(text);
+        read::<RunAnswer>(text);
+        read::<RunsAnswer>(text);
+        read::<ModelAnswer>(text);
+        read::<ModelsAnswer>(text);
+        read::<VersionAnswer>(text);
+        read::<VersionsAnswer>(text);
+        read::<FilesAnswer>(text);
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_and_no_part_of_one_makes_a_parser_panic(value in answer(), cut in 0.0..1.0_f64) {
+            let text = value.to_string();
+            read_all(text.as_bytes());
+            read_all(&text.as_bytes()[..(text.len() as f64 * cut) as usize]);
+        }
+
+        #[test]
+        fn no_bytes_make_a_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            read_all(&bytes);
+        }
+    }
 
     #[test]
     fn version_numbers_come_as_text_or_number_and_unknown_fields_are_ignored() {

@@ -6,7 +6,7 @@ use crate::error::TrackingError;
 
 /// MLflow 3.0.0. Newer MLflow adds the tables that are missing here when it opens the database; a
 /// revision with all tables but not all columns would instead ask the user for `mlflow db upgrade`.
-pub(super) const FROZEN: &str = "6953534de441";
+pub(crate) const FROZEN: &str = "6953534de441";
 /// Revisions of releases this code was checked against: 3.0.0, 3.17.2, 3.18.0.
 const KNOWN: [&str; 3] = [FROZEN, "dc11669786a5", "f4a9b2c7d1e6"];
 
@@ -68,10 +68,12 @@ pub(super) fn check(db: &Connection, path: &std::path::Path) -> Result<(), Track
         let found: Vec<String> =
             statement.query_map([table], |row| row.get(0)).and_then(Iterator::collect).map_err(sql)?;
         if let Some(missing) = columns.split_whitespace().find(|c| !found.iter().any(|f| f == c)) {
-            return refuse(format!(
-                "at schema revision {revision:?} of MLflow, where table {table} has no column {missing}; \
-                 this build writes {FROZEN} (MLflow 3.0.0) and what is compatible with it"
-            ));
+            return Err(TrackingError::Revision {
+                path: path.into(),
+                revision,
+                table,
+                missing: missing.into(),
+            });
         }
     }
     Ok(())

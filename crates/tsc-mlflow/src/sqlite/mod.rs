@@ -1,11 +1,14 @@
 //! The embedded store: MLflow's own tables in an SQLite file, without Python and without a server.
 
+mod metrics;
 mod migrations;
 mod models;
 mod open;
 mod runs;
 mod schema;
 mod versions;
+
+pub(crate) use migrations::FROZEN;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -17,36 +20,67 @@ use tsc_core::{ModelVersion, Result, VersionInfo};
 use crate::counters::lock;
 use crate::error::TrackingError;
 use crate::limits::BATCH;
-use crate::model_uri::ModelRef;
+use crate::model_uri::{self, ModelRef};
 use crate::op::{NewRun, Op};
 use crate::store::{Attempt, Delivery, Promotion, StoredVersion, TrackingStore};
 
 /// How long a writer waits for another process.
 const BUSY: Duration = Duration::from_secs(20);
 
-/// An open database; one connection, one transaction per delivery.
+/// A database; one connection, one transaction per delivery.
 #[derive(Debug)]
 pub(crate) struct SqliteStore {
     path: PathBuf,
-    connection: Mutex<Connection>,
+    /// `None` until it can be opened.
+    connection: Mutex<Option<Connection>>,
 }
 
 impl SqliteStore {
     /// Opens the database at `path`, or creates it with MLflow's tables.
+    ///
+    /// One that another process holds is opened at the first delivery.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let path = crate::location::absolute(path)?;
-        let connection = open::open_or_create(&path)?;
+        let connection = match open::open_or_create(&path) {
+            Ok(connection) => Some(connection),
+            Err(open::NotOpen::Busy(error)) => {
+                tracing::warn!(%error, "the database is held by another process, runs wait");
+                None
+            }
+            Err(open::NotOpen::Refused(error)) => return Err(error),
+        };
         Ok(Self { path, connection: Mutex::new(connection) })
     }
 
-    fn write<T>(&self, action: &'static str, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+    /// The same, but a database that cannot be written now (read-only, or of a newer MLflow) is tried again
+    /// at each delivery: what is logged waits in the spool.
+    pub(crate) fn open_or_wait(path: &Path) -> Result<Self> {
+        match Self::open(path) {
+            Err(error) if error.is_transient() && path.is_file() => {
+                tracing::warn!(%error, "the database cannot be written, runs wait in the spool");
+                Ok(Self { path: crate::location::absolute(path)?, connection: Mutex::new(None) })
+            }
+            result => result,
+        }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let mut connection = lock(&self.connection);
+        match &mut *connection {
+            Some(connection) => work(connection),
+            None => work(connection.insert(open::open_or_create(&self.path)?)),
+        }
+    }
+
+    fn write<T>(&self, action: &'static str, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         let sql = |source| TrackingError::Sqlite { action, path: self.path.clone(), source };
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
-        let result = work(&transaction)?;
-        transaction.commit().map_err(sql)?;
-        Ok(result)
+        self.with(|connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
+            let result = work(&transaction)?;
+            transaction.commit().map_err(sql)?;
+            Ok(result)
+        })
     }
 
     fn read<T>(
@@ -54,8 +88,10 @@ impl SqliteStore {
         action: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        work(&lock(&self.connection))
-            .map_err(|source| TrackingError::Sqlite { action, path: self.path.clone(), source }.into())
+        self.with(|connection| {
+            work(connection)
+                .map_err(|source| TrackingError::Sqlite { action, path: self.path.clone(), source }.into())
+        })
     }
 
     /// Turns an error of the database into ours.
@@ -70,9 +106,9 @@ impl TrackingStore for SqliteStore {
         false
     }
 
-    // A commit waits for the disk, so a long queue goes in few of them.
+    // A commit waits for the disk, so a full queue goes in one of them.
     fn chunk(&self) -> usize {
-        20 * BATCH
+        66 * BATCH
     }
 
     fn probe(&self) -> Result<()> {
@@ -99,6 +135,16 @@ impl TrackingStore for SqliteStore {
 
     fn version(&self, name: &str, version: u64) -> Result<Option<StoredVersion>> {
         self.read("reading a version", |db| versions::by_number(db, name, version))
+    }
+
+    fn version_of(&self, name: &str, model: &ModelRef) -> Result<Option<ModelVersion>> {
+        let ModelRef::Logged(id) = model else { return Ok(None) };
+        let source = model_uri::logged(id).0;
+        self.read("reading versions", |db| versions::by_source(db, name, &source))
+    }
+
+    fn version_tag(&self, name: &str, version: u64, key: &str) -> Result<Option<String>> {
+        self.read("reading a version", |db| versions::tag(db, name, version, key))
     }
 
     fn aliased(&self, name: &str, alias: &str) -> Result<Option<ModelVersion>> {

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use tsc_core::Result;
+use tsc_core::Error;
 
 use crate::clock;
 use crate::error::TrackingError;
@@ -13,20 +14,61 @@ use crate::location;
 
 use super::{BUSY, migrations, schema};
 
+/// How long opening waits for another process.
+const BUSY_AT_OPEN: Duration = Duration::from_millis(500);
+/// Negative: SQLite counts pages otherwise.
+const CACHE_KIB: i64 = -16_384;
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why there is no connection.
+pub(super) enum NotOpen {
+    /// Another process holds the database for now.
+    Busy(Error),
+    Refused(Error),
+}
+
+impl From<Error> for NotOpen {
+    fn from(error: Error) -> Self {
+        NotOpen::Refused(error)
+    }
+}
+
+impl From<NotOpen> for Error {
+    fn from(fault: NotOpen) -> Self {
+        match fault {
+            NotOpen::Busy(error) | NotOpen::Refused(error) => error,
+        }
+    }
+}
+
 /// A connection to the database at the absolute `path`.
-pub(super) fn open_or_create(path: &Path) -> Result<Connection> {
+pub(super) fn open_or_create(path: &Path) -> Result<Connection, NotOpen> {
     if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         create(path)?;
     }
-    let sql = |action| move |source| TrackingError::Sqlite { action, path: path.into(), source };
+    let failed = |action: &'static str| {
+        move |source: rusqlite::Error| {
+            let busy = source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+            let error = TrackingError::Sqlite { action, path: path.into(), source }.into();
+            if busy { NotOpen::Busy(error) } else { NotOpen::Refused(error) }
+        }
+    };
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags).map_err(sql("opening the database"))?;
-    db.busy_timeout(BUSY).map_err(sql("opening the database"))?;
-    db.pragma_update(None, "foreign_keys", true).map_err(sql("opening the database"))?;
+    let db = Connection::open_with_flags(path, flags).map_err(failed("opening the database"))?;
+    // The caller waits for this, the writer for the rest.
+    db.busy_timeout(BUSY_AT_OPEN).map_err(failed("opening the database"))?;
+    db.pragma_update(None, "foreign_keys", true).map_err(failed("opening the database"))?;
     db.set_prepared_statement_cache_capacity(64);
-    migrations::check(&db, path)?;
+    migrations::check(&db, path).map_err(|error| match error {
+        TrackingError::Sqlite { action, source, .. } => failed(action)(source),
+        error => NotOpen::Refused(error.into()),
+    })?;
     // SQLite opens a file it may not write without a word, and says so at the first write.
-    db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(sql("writing"))?;
+    db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(failed("writing"))?;
+    // Pages that a large delivery changes stay in memory until it is committed.
+    db.pragma_update(None, "cache_size", CACHE_KIB).map_err(failed("opening the database"))?;
+    db.busy_timeout(BUSY).map_err(failed("opening the database"))?;
     Ok(db)
 }
 

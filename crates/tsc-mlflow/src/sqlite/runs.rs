@@ -4,7 +4,6 @@
 //! hide a column that a newer MLflow wants filled. No statement names a conflict target: MLflow
 //! has changed primary keys of these tables.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -12,14 +11,11 @@ use tsc_core::{DatasetInfo, Result, RunStatus};
 
 use crate::error::TrackingError;
 use crate::key;
-use crate::op::{Metric, NewRun, Op};
+use crate::op::{NewRun, Op};
 use crate::store::Delivery;
 use crate::wire_values;
 
-use super::SqliteStore;
-
-/// A metric's place in the order that decides which value is the latest.
-type Latest = (i64, i64, f64, bool);
+use super::{SqliteStore, metrics};
 
 impl SqliteStore {
     /// Applies a chunk inside one transaction.
@@ -30,25 +26,27 @@ impl SqliteStore {
         ops: &[Op],
         delivery: &mut Delivery,
     ) -> Result<()> {
-        let mut latest: BTreeMap<&str, Latest> = BTreeMap::new();
+        let mut points = Vec::new();
         for op in ops {
-            match self.apply_one(tx, run, op, &mut latest, delivery) {
+            if let Op::Metrics(block) = op {
+                points.extend(block);
+                continue;
+            }
+            match self.apply_one(tx, run, op, delivery) {
                 // What can never be stored must not keep the rest back.
                 Err(error) if !error.is_transient() => delivery.reject(op.weight(), error),
                 result => result?,
             }
         }
-        update_latest(tx, run, &latest).map_err(self.failed("storing a run"))
+        let stored = metrics::insert(tx, run, &mut points).map_err(self.failed("storing metrics"));
+        match stored {
+            Err(error) if !error.is_transient() => delivery.reject(points.len(), error),
+            result => result?,
+        }
+        Ok(())
     }
 
-    fn apply_one<'a>(
-        &self,
-        tx: &Transaction<'_>,
-        run: &NewRun,
-        op: &'a Op,
-        latest: &mut BTreeMap<&'a str, Latest>,
-        delivery: &mut Delivery,
-    ) -> Result<()> {
+    fn apply_one(&self, tx: &Transaction<'_>, run: &NewRun, op: &Op, delivery: &mut Delivery) -> Result<()> {
         let failed = self.failed("storing a run");
         match op {
             Op::Start => self.start(tx, run),
@@ -61,9 +59,8 @@ impl SqliteStore {
                 }
                 Ok(())
             }
-            Op::Metrics { at, step, values } => {
-                insert_metrics(tx, run, *at, *step, values, latest).map_err(failed)
-            }
+            // All of a chunk together, at its end.
+            Op::Metrics(_) => Ok(()),
             Op::Tags(items) => {
                 items.iter().try_for_each(|(key, value)| set_tag(tx, &run.key, key, value)).map_err(failed)
             }
@@ -158,8 +155,12 @@ fn finish(tx: &Transaction<'_>, run: &NewRun, status: RunStatus, at: i64) -> rus
         RunStatus::Finished => "FINISHED",
         RunStatus::Failed => "FAILED",
     };
-    tx.prepare_cached("UPDATE runs SET status = ?1, end_time = ?2 WHERE run_uuid = ?3")?
-        .execute(params![status, at, run.key])?;
+    // A run that has ended stays as it is: the process that marks it as cut short may not know its end.
+    tx.prepare_cached(
+        "UPDATE runs SET status = ?1, end_time = ?2 \
+         WHERE run_uuid = ?3 AND status NOT IN ('FINISHED', 'FAILED')",
+    )?
+    .execute(params![status, at, run.key])?;
     Ok(())
 }
 
@@ -202,56 +203,6 @@ fn set_tag(tx: &Transaction<'_>, run: &str, key: &str, value: &str) -> rusqlite:
     if changed == 0 {
         tx.prepare_cached("INSERT INTO tags (key, value, run_uuid) VALUES (?1, ?2, ?3)")?
             .execute([key, value, run])?;
-    }
-    Ok(())
-}
-
-fn insert_metrics<'a>(
-    tx: &Transaction<'_>,
-    run: &NewRun,
-    at: i64,
-    step: i64,
-    values: &'a [Metric],
-    latest: &mut BTreeMap<&'a str, Latest>,
-) -> rusqlite::Result<()> {
-    let mut insert = tx.prepare_cached(
-        "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-    )?;
-    for metric in values {
-        let is_nan = metric.value.is_nan();
-        // MLflow stores NaN as 0 with a mark, and infinity as the largest finite number.
-        let value = if is_nan { 0.0 } else { metric.value.clamp(-f64::MAX, f64::MAX) };
-        insert.execute(params![metric.key, value, at, run.key, step, is_nan])?;
-        let candidate = (step, at, value, is_nan);
-        let newest = latest.entry(&metric.key).or_insert(candidate);
-        if (candidate.0, candidate.1, candidate.2) > (newest.0, newest.1, newest.2) {
-            *newest = candidate;
-        }
-    }
-    Ok(())
-}
-
-fn update_latest(
-    tx: &Transaction<'_>,
-    run: &NewRun,
-    latest: &BTreeMap<&str, Latest>,
-) -> rusqlite::Result<()> {
-    for (key, (step, at, value, is_nan)) in latest {
-        let row = params![key, value, at, step, is_nan, run.key];
-        let inserted = tx
-            .prepare_cached(
-                "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-            )?
-            .execute(row)?;
-        if inserted == 0 {
-            tx.prepare_cached(
-                "UPDATE latest_metrics SET value = ?2, timestamp = ?3, step = ?4, is_nan = ?5 \
-                 WHERE key = ?1 AND run_uuid = ?6 AND (step, timestamp, value) < (?4, ?3, ?2)",
-            )?
-            .execute(row)?;
-        }
     }
     Ok(())
 }

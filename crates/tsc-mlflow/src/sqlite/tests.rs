@@ -4,7 +4,7 @@ use rusqlite::params;
 use tsc_core::RunStatus;
 
 use super::*;
-use crate::op::Metric;
+use crate::op::Point;
 
 fn run(key: &str) -> NewRun {
     NewRun {
@@ -20,7 +20,7 @@ fn run(key: &str) -> NewRun {
 }
 
 fn metrics(at: i64, step: i64, value: f64) -> Op {
-    Op::Metrics { at, step, values: vec![Metric { key: "m".into(), value }] }
+    Op::Metrics(vec![Point { key: "m".into(), value, at, step }])
 }
 
 fn fresh() -> (tempfile::TempDir, SqliteStore) {
@@ -38,7 +38,8 @@ fn deliver(store: &SqliteStore, run: &NewRun, ops: &[Op]) -> Delivery {
 }
 
 fn rows(store: &SqliteStore, sql: &str) -> Vec<String> {
-    let db = lock(&store.connection);
+    let guard = lock(&store.connection);
+    let db = guard.as_ref().unwrap();
     let mut statement = db.prepare(sql).unwrap();
     let width = statement.column_count();
     let text = |row: &rusqlite::Row<'_>, i| -> String {
@@ -114,7 +115,7 @@ fn the_tables_are_those_of_mlflow_3_0_0() {
         include_str!("../../tests/golden/schema-6953534de441.txt").lines().map(Into::into).collect();
     assert_eq!(expected.len(), 231);
     let (_folder, store) = fresh();
-    let found = describe(&lock(&store.connection));
+    let found = describe(lock(&store.connection).as_ref().unwrap());
     let missing: Vec<_> = expected.difference(&found).collect();
     let surplus: Vec<_> = found.difference(&expected).collect();
     assert!(missing.is_empty() && surplus.is_empty(), "missing {missing:#?}, surplus {surplus:#?}");
@@ -180,6 +181,33 @@ fn the_latest_metric_is_the_one_with_the_greatest_step_time_and_value() {
 }
 
 #[test]
+fn many_metrics_in_any_order_keep_their_values_and_the_latest_of_each() {
+    let (_folder, store) = fresh();
+    // 7 keys with 31 values each, the keys in turn, the steps downwards: no multiple of a statement's rows.
+    let point = |n: i64| Point { key: format!("m{}", n % 7).into(), value: n as f64, at: 5, step: -(n / 7) };
+    let points: Vec<Point> = (0..7 * 31).map(point).collect();
+    let (first, second) = points.split_at(100);
+    deliver(&store, &run("1"), &[Op::Start, Op::Metrics(first.to_vec()), Op::Metrics(second.to_vec())]);
+    assert_eq!(
+        rows(&store, "SELECT COUNT(*), COUNT(DISTINCT key), SUM(value), MIN(step) FROM metrics"),
+        ["217|7|23436.0|-30"]
+    );
+    let latest: Vec<String> = (0..7).map(|n| format!("m{n}|0|{n}.0")).collect();
+    assert_eq!(rows(&store, "SELECT key, step, value FROM latest_metrics ORDER BY key"), latest);
+    let of_one = "SELECT value FROM metrics WHERE key = 'm3' ORDER BY step DESC LIMIT 2";
+    assert_eq!(rows(&store, of_one), ["3.0", "10.0"]);
+}
+
+#[test]
+fn a_run_that_has_ended_is_not_ended_again() {
+    let (_folder, store) = fresh();
+    let end = |status, at| Op::Finish { status, at };
+    deliver(&store, &run("1"), &[Op::Start, end(RunStatus::Finished, 9)]);
+    deliver(&store, &run("1"), &[end(RunStatus::Failed, 10)]);
+    assert_eq!(rows(&store, "SELECT status, end_time FROM runs"), ["FINISHED|9"]);
+}
+
+#[test]
 fn nan_and_infinity_are_stored_as_mlflow_stores_them() {
     let (_folder, store) = fresh();
     let ops =
@@ -237,7 +265,7 @@ fn a_deleted_experiment_is_restored() {
 #[test]
 fn a_locked_database_is_a_fault_that_may_go_away() {
     let (folder, store) = fresh();
-    lock(&store.connection).busy_timeout(Duration::from_millis(50)).unwrap();
+    lock(&store.connection).as_ref().unwrap().busy_timeout(Duration::from_millis(50)).unwrap();
     let other = Connection::open(folder.path().join("mlflow.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let fault = store.deliver(&run("1"), &[Op::Start], Attempt::First).fault.unwrap();
@@ -267,6 +295,8 @@ fn a_database_that_is_not_ours_or_too_new_is_refused_readably() {
 
     let newer = SqliteStore::open(&folder.path().join("newer.db")).unwrap();
     lock(&newer.connection)
+        .as_ref()
+        .unwrap()
         .execute_batch("ALTER TABLE metrics RENAME COLUMN step TO stride; UPDATE alembic_version SET version_num = 'f00'")
         .unwrap();
     drop(newer);
@@ -308,6 +338,43 @@ fn a_read_only_database_is_refused_when_it_is_opened() {
     }
     let error = SqliteStore::open(&path).unwrap_err();
     assert!(error.to_string().contains("readonly"), "{error}");
+}
+
+#[test]
+fn a_database_that_is_held_is_opened_by_the_first_delivery_that_can() {
+    let (folder, store) = fresh();
+    drop(store);
+    let path = folder.path().join("mlflow.db");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let delivery = store.deliver(&run("1"), &[Op::Start], Attempt::First);
+    assert!(delivery.fault.unwrap().is_transient());
+    other.execute_batch("ROLLBACK").unwrap();
+    deliver(&store, &run("1"), &[Op::Start]);
+    assert_eq!(rows(&store, "SELECT COUNT(*) FROM runs"), ["1"]);
+}
+
+#[test]
+fn a_database_of_a_newer_mlflow_is_written_once_it_can_be() {
+    let (folder, store) = fresh();
+    drop(store);
+    let path = folder.path().join("mlflow.db");
+    let other = Connection::open(&path).unwrap();
+    other
+        .execute_batch("ALTER TABLE metrics RENAME COLUMN step TO stride; UPDATE alembic_version SET version_num = 'f00'")
+        .unwrap();
+    let store = SqliteStore::open_or_wait(&path).unwrap();
+    let fault = store.deliver(&run("1"), &[Op::Start], Attempt::First).fault.unwrap();
+    assert!(fault.is_transient() && fault.to_string().contains("\"f00\""), "{fault}");
+    other.execute_batch("ALTER TABLE metrics RENAME COLUMN stride TO step").unwrap();
+    deliver(&store, &run("1"), &[Op::Start]);
+    let missing = folder.path().join("file/mlflow.db");
+    std::fs::write(folder.path().join("file"), "x").unwrap();
+    assert!(
+        SqliteStore::open_or_wait(&missing).is_err(),
+        "a folder that cannot be made will not make itself"
+    );
 }
 
 #[test]

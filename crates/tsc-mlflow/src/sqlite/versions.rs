@@ -106,6 +106,23 @@ pub(super) fn by_number(
     db.query_row(&sql, params![name, signed(version)], stored).optional()
 }
 
+/// The newest version made of the logged model with this address.
+pub(super) fn by_source(db: &Connection, name: &str, source: &str) -> rusqlite::Result<Option<ModelVersion>> {
+    let sql = format!(
+        "{COLUMNS} WHERE v.name = ?1 AND v.source = ?2 AND v.current_stage <> 'Deleted_Internal' \
+         ORDER BY v.version DESC LIMIT 1"
+    );
+    let found = db.query_row(&sql, [name, source], stored).optional()?;
+    Ok(found.map(|stored| stored.version))
+}
+
+pub(super) fn tag(db: &Connection, name: &str, version: u64, key: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT value FROM model_version_tags WHERE name = ?1 AND version = ?2 AND key = ?3";
+    let found: Option<Option<String>> =
+        db.query_row(sql, params![name, signed(version), key], |row| row.get(0)).optional()?;
+    Ok(found.flatten())
+}
+
 pub(super) fn by_alias(db: &Connection, name: &str, alias: &str) -> rusqlite::Result<Option<ModelVersion>> {
     let sql = format!(
         "{COLUMNS} JOIN registered_model_aliases a ON a.name = v.name AND a.version = v.version \

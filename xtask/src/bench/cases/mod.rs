@@ -2,6 +2,7 @@
 
 mod clustering;
 mod models;
+mod tracking;
 
 /// What `--peers` names: cases that one program of ours and one of the peers can measure.
 #[derive(Debug)]
@@ -19,7 +20,10 @@ pub(crate) struct Area {
 
 /// The area of a name.
 pub(crate) fn area(name: &str) -> Option<Area> {
-    [clustering::area, models::area].map(|area| area()).into_iter().find(|area| area.name == name)
+    [clustering::area, models::area, tracking::area]
+        .map(|area| area())
+        .into_iter()
+        .find(|area| area.name == name)
 }
 
 /// One input and task that our program and its peers are given.
@@ -33,6 +37,8 @@ pub(crate) struct Case {
     pub(crate) arguments: Vec<(&'static str, usize)>,
     /// Folder of the real data that the case needs.
     pub(crate) data: Option<&'static str>,
+    /// Whether an MLflow server runs while the case does; programs are told its address as `uri`.
+    pub(crate) server: bool,
     /// Threads of every program, ours and the peers'.
     pub(crate) threads: usize,
     /// Rounds of the peers that have a floor; the others run in the first round only.
@@ -105,6 +111,7 @@ const BASE: Case = Case {
     input: "",
     arguments: Vec::new(),
     data: None,
+    server: false,
     threads: 2,
     rounds: 5,
     check: Check::Inside,
@@ -181,7 +188,7 @@ mod tests {
 
     #[test]
     fn rows_are_told_apart_goals_are_below_floors_and_the_reference_runs() {
-        for area in [clustering::area(), models::area()] {
+        for area in [clustering::area(), models::area(), tracking::area()] {
             let mut seen = BTreeSet::new();
             for case in area.cases {
                 for row in &case.rows {
