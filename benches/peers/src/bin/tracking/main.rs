@@ -59,7 +59,7 @@ fn log(tracker: &MlflowTracker, run: &mut dyn Run, names: &[String], values: usi
     let metrics: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), 0.1)).collect();
     for step in 0..values / names.len() {
         run.log_metrics(step as i64, &metrics)?;
-        if (step + 1) * names.len() % BURST == 0 {
+        if ((step + 1) * names.len()).is_multiple_of(BURST) {
             tracker.flush(WAIT);
         }
     }
