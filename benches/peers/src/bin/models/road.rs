@@ -1,4 +1,5 @@
-//! From raw stays to served, stored and tracked models: what `tsclust fit` does with the icu preset.
+//! From raw stays to served, stored and tracked models: what `tsclust fit` does with the icu preset, without the last
+//! fit on all rows (`training.refit`), which the script does not do either.
 
 use std::time::Duration;
 
@@ -11,7 +12,10 @@ use tsc_pipeline::{
 
 pub(crate) fn road(arguments: &Arguments) -> Result<Report> {
     let store = arguments.file("ours.db")?;
-    let text = format!("series.preset = \"icu\"\ntracking.uri = \"sqlite:///{}\"\n", store.display());
+    let text = format!(
+        "series.preset = \"icu\"\ntraining.refit = false\ntracking.uri = \"sqlite:///{}\"\n",
+        store.display()
+    );
     let config = PipelineConfig::from_toml(&text)?;
     let bundle = arguments.file("bundle")?;
     let data = arguments.text("data")?;
