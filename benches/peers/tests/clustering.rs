@@ -1,15 +1,16 @@
 //! Every task of the program runs on a small input and gives the number that the input has.
 
+mod program;
+
 use std::{path::Path, process::Command};
 
+use program::{number, output};
 use tsc_testing::npy;
 
 fn run(arguments: &[(&str, String)]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clustering"));
     command.args(arguments.iter().map(|(key, value)| format!("{key}={value}")));
-    let output = command.output().expect("the program starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("the program prints text")
+    output(&mut command)
 }
 
 fn input(dir: &Path, kind: &str, n: usize, d: usize) {
@@ -29,11 +30,6 @@ fn task(dir: &Path, task: &str, more: &[(&str, usize)]) -> String {
     arguments.push(("min_samples", "5".into()));
     arguments.extend(more.iter().map(|(key, value)| (*key, value.to_string())));
     run(&arguments)
-}
-
-fn number(line: &str, key: &str) -> f64 {
-    let (_, rest) = line.split_once(&format!("\"{key}\": ")).unwrap_or_else(|| panic!("no {key} in {line}"));
-    rest.split([',', '}']).next().and_then(|word| word.parse().ok()).expect("a number")
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {

@@ -1,8 +1,11 @@
 //! Every task of the program runs on a small input and gives the number that the input has.
 #![cfg(feature = "lightgbm")]
 
+mod program;
+
 use std::{fs, path::Path, process::Command};
 
+use program::{number, output};
 use tsc_testing::npy;
 
 fn run(dir: &Path, task: &str, more: &[(&str, &str)]) -> String {
@@ -10,14 +13,7 @@ fn run(dir: &Path, task: &str, more: &[(&str, &str)]) -> String {
     command.args([format!("task={task}"), "peer=ours".to_owned(), format!("dir={}", dir.display())]);
     command.args(["rounds=5", "leaves=7", "seed=42", "threads=2", "d=6"]);
     command.args(more.iter().map(|(key, value)| format!("{key}={value}")));
-    let output = command.output().expect("the program starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("the program prints text")
-}
-
-fn number(line: &str, key: &str) -> f64 {
-    let (_, rest) = line.split_once(&format!("\"{key}\": ")).unwrap_or_else(|| panic!("no {key} in {line}"));
-    rest.split([',', '}']).next().and_then(|word| word.parse().ok()).expect("a number")
+    output(&mut command)
 }
 
 #[test]

@@ -1,20 +1,17 @@
 //! Every task of the program that needs no server runs on a small input.
 #![cfg(feature = "tracking")]
 
+mod program;
+
 use std::{path::Path, process::Command};
+
+use program::{number, output};
 
 fn run(dir: &Path, task: &str, more: &[(&str, &str)]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracking"));
     command.args([format!("task={task}"), "peer=ours".to_owned(), format!("dir={}", dir.display())]);
     command.args(["keys=10", "threads=2"]).args(more.iter().map(|(key, value)| format!("{key}={value}")));
-    let output = command.current_dir(dir).output().expect("the program starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("the program prints text")
-}
-
-fn number(line: &str, key: &str) -> f64 {
-    let (_, rest) = line.split_once(&format!("\"{key}\": ")).unwrap_or_else(|| panic!("no {key} in {line}"));
-    rest.split([',', '}']).next().and_then(|word| word.parse().ok()).expect("a number")
+    output(command.current_dir(dir))
 }
 
 #[test]

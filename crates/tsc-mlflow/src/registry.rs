@@ -88,8 +88,8 @@ impl MlflowTracker {
         if error.code() != NOT_FOUND || waiting == 0 {
             return error;
         }
-        let reason = report.last_error.unwrap_or_default();
-        let text = format!("{model} is not stored yet, {waiting} values wait: {reason}");
+        let reason = report.last_error.map(|error| format!(": {error}")).unwrap_or_default();
+        let text = format!("{model} is not stored yet, {waiting} values wait{reason}");
         Error::from(TrackingError::NotStored(text)).transient()
     }
 

@@ -37,7 +37,9 @@ type Timed<T> = (T, f64);
 
 /// Fits a challenger on the window and judges both on the rows it did not see.
 ///
-/// Groups are held out by a hash of their own, so the champion did not see them either, as it was measured.
+/// Groups are held out in the order of a hash of their own, so the models that were measured of the champion did not
+/// see them either, but for a few where the share is cut: other patients in the window move that place. Rows without
+/// groups are held out by their number, of which a champion may have seen any.
 fn challenge<C: Clusterer, R: Regressor, N: NoiseFallback>(
     stages: &Stages<C, R, N>,
     config: &PipelineConfig,

@@ -15,7 +15,8 @@ const SENTINEL_RANGES: f64 = 10.0;
 /// How near a median must be to the typical one in another unit.
 const UNIT_TOLERANCE: f64 = 0.1;
 
-/// Fills coverage and warnings, variables in parallel. `odd`: by variable, values that the range changed or removed, as they were.
+/// Fills coverage and warnings, variables in parallel. `odd`: by variable, values that the range changed or removed,
+/// as they were.
 pub(crate) fn describe(table: &mut SeriesTable, odd: Vec<Vec<f64>>) {
     let (patients, width) = (table.patients.len(), table.variables.len());
     let roles: Vec<Role> = table.variables.as_slice().iter().map(|v| v.role).collect();

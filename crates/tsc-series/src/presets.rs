@@ -93,8 +93,7 @@ impl SeriesParams {
     /// A row per series and month from the 15th on, for each of the next 12 months; `target` says of what.
     ///
     /// The last 15 months, their mean over 3 and deviation over 12, trends over a year and two, and what the month
-    /// to forecast was in earlier years; all over the mean of the last year; the target is
-    /// the change over that mean.
+    /// to forecast was in earlier years; all over the mean of the last year. The target is the change over that mean.
     #[must_use]
     pub fn monthly() -> Self {
         Self {

@@ -150,8 +150,8 @@ pub struct TrainingParams {
     pub folds: Option<usize>,
     /// Rows closer than this before a time cut leave training.
     pub gap: Millis,
-    /// Where the newest rows are held out: whether models are fitted once more with them, after everything reported
-    /// was measured. Held-out groups stay unseen, so that a retrain's gate can judge by them.
+    /// Whether models are fitted once more with the held-out rows, after everything reported was measured. Those that
+    /// were measured are stored too, and a retrain's gate judges by them.
     pub refit: bool,
 }
 
