@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub trait Clusterer: fmt::Debug + Send + Sync {
 }
 
 /// Fitted clusters: labels of the training samples, and of new ones.
-pub trait FittedClusterer: Save + fmt::Debug + Send + Sync {
+pub trait FittedClusterer: Any + Save + fmt::Debug + Send + Sync {
     /// Label of each training sample.
     fn training_labels(&self) -> &[Label];
 
@@ -52,6 +53,18 @@ pub trait FittedClusterer: Save + fmt::Debug + Send + Sync {
     ///
     /// If `out.len() != x.n_samples()`.
     fn assign_into(&self, x: Features<'_>, out: &mut [Assignment]) -> Result<()>;
+}
+
+impl dyn FittedClusterer {
+    /// The clusterer as a type of its own, also from within boxes; `None` if it is another one.
+    #[must_use]
+    pub fn downcast_ref<T: FittedClusterer>(&self) -> Option<&T> {
+        let any: &dyn Any = self;
+        match any.downcast_ref::<Box<dyn FittedClusterer>>() {
+            Some(boxed) => boxed.as_ref().downcast_ref(),
+            None => any.downcast_ref(),
+        }
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]

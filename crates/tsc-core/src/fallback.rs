@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub trait NoiseFallback: fmt::Debug + Send + Sync {
 }
 
 /// A fitted fallback. It may answer noise: too far, too unsure.
-pub trait FittedFallback: Save + fmt::Debug + Send + Sync {
+pub trait FittedFallback: Any + Save + fmt::Debug + Send + Sync {
     /// Width of the training matrix.
     fn n_features(&self) -> usize;
 
@@ -46,6 +47,18 @@ pub trait FittedFallback: Save + fmt::Debug + Send + Sync {
     ///
     /// If `out.len() != x.n_samples()`.
     fn assign_into(&self, x: Features<'_>, out: &mut [Assignment]) -> Result<()>;
+}
+
+impl dyn FittedFallback {
+    /// The fallback as a type of its own, also from within boxes; `None` if it is another one.
+    #[must_use]
+    pub fn downcast_ref<T: FittedFallback>(&self) -> Option<&T> {
+        let any: &dyn Any = self;
+        match any.downcast_ref::<Box<dyn FittedFallback>>() {
+            Some(boxed) => boxed.as_ref().downcast_ref(),
+            None => any.downcast_ref(),
+        }
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -277,7 +278,7 @@ pub trait Regressor: fmt::Debug + Send + Sync {
 }
 
 /// A fitted regression model: immutable, scored from any thread.
-pub trait FittedRegressor: Save + fmt::Debug + Send + Sync {
+pub trait FittedRegressor: Any + Save + fmt::Debug + Send + Sync {
     /// Width of the training matrix.
     fn n_features(&self) -> usize;
 
@@ -324,6 +325,18 @@ fn lacks(backend: &(impl fmt::Debug + ?Sized), what: &str) -> Error {
         format!("the backend {name} does not offer {what}"),
     )
     .with_help("ask Regressor::capabilities first, or use another backend")
+}
+
+impl dyn FittedRegressor {
+    /// The model as a type of its own, also from within boxes; `None` if it is another one.
+    #[must_use]
+    pub fn downcast_ref<T: FittedRegressor>(&self) -> Option<&T> {
+        let any: &dyn Any = self;
+        match any.downcast_ref::<Box<dyn FittedRegressor>>() {
+            Some(boxed) => boxed.as_ref().downcast_ref(),
+            None => any.downcast_ref(),
+        }
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]

@@ -285,6 +285,23 @@ pub trait ModelRegistry: fmt::Debug + Send + Sync {
     /// `Tracking` if the store cannot be read.
     fn latest(&self, name: &str, stage: DeploymentStage) -> Result<Option<ModelVersion>>;
 
+    /// The version of this number; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// `Tracking` if the store cannot be read.
+    fn version(&self, name: &str, number: u64) -> Result<Option<ModelVersion>>;
+
+    /// Deletes versions with their files, but for the newest `keep` and those with an alias or a stage; returns
+    /// how many. The default keeps all.
+    ///
+    /// # Errors
+    ///
+    /// `Tracking` if the store refuses or cannot be reached.
+    fn prune(&self, _name: &str, _keep: u64) -> Result<u64> {
+        Ok(0)
+    }
+
     /// Copies the files of a logged model into the folder `into`.
     ///
     /// # Errors

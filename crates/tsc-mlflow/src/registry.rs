@@ -55,6 +55,11 @@ impl ModelRegistry for MlflowTracker {
         held(&*self.inner.registry, name, stage)
     }
 
+    fn version(&self, name: &str, number: u64) -> Result<Option<ModelVersion>> {
+        check_registered_name(name)?;
+        Ok(self.inner.registry.version(name, number)?.map(|stored| stored.version))
+    }
+
     fn fetch(&self, model: &ModelUri, into: &Path) -> Result<()> {
         let inner = &self.inner;
         let model = ModelRef::parse(model)?;

@@ -1,6 +1,6 @@
 //! The LightGBM models that serve, each as a logged model that `mlflow.lightgbm` and `mlflow.pyfunc` load.
 
-use tsc_core::{Clusterer, FittedRegressor, Load, MemoryArtifacts, NoiseFallback, Regressor, Result, Run};
+use tsc_core::{Clusterer, FittedRegressor, NoiseFallback, Regressor, Result, Run};
 use tsc_mlflow::packaging::write_lightgbm_model;
 use tsc_models::{FittedPerCluster, FoldMean, GbdtModel};
 
@@ -42,26 +42,14 @@ fn log_one<F: FittedRegressor>(
     model: &FoldMean<F>,
     names: &[String],
 ) -> Result<()> {
-    let Some(members) = boosters(model)? else { return Ok(()) };
-    let booster = GbdtModel::mean(&members.iter().collect::<Vec<_>>())?;
-    let folder = Folder::begin(&std::env::temp_dir())?;
+    let Some(members) = boosters(model) else { return Ok(()) };
+    let booster = GbdtModel::mean(&members)?;
+    let folder = Folder::scratch()?;
     write_lightgbm_model(booster.text(), names, folder.path())?;
     run.log_model(name, folder.path()).map(drop)
 }
 
 /// The models of the folds; `None` if they are of another backend.
-///
-/// They may be boxed, so they are taken from what they store.
-fn boosters<F: FittedRegressor>(model: &FoldMean<F>) -> Result<Option<Vec<GbdtModel>>> {
-    let mut out = Vec::new();
-    for member in model.members() {
-        let kind = member.kind();
-        if kind.name != GbdtModel::KIND.name {
-            return Ok(None);
-        }
-        let mut stored = MemoryArtifacts::new();
-        member.save(&mut stored)?;
-        out.push(tsc_core::restore(&kind.into(), &stored)?);
-    }
-    Ok(Some(out))
+fn boosters<F: FittedRegressor>(model: &FoldMean<F>) -> Option<Vec<&GbdtModel>> {
+    model.members().iter().map(|member| (member as &dyn FittedRegressor).downcast_ref()).collect()
 }

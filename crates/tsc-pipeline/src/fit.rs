@@ -2,14 +2,16 @@ use std::sync::Arc;
 
 use tsc_cluster::{ClusterView, Quality, dbcv, quality};
 use tsc_core::{
-    Assignment, Batch, Clusterer, Degradation, Features, FittedClusterer, FoldSpec, Folds, Label,
-    NoiseFallback, Regressor, Result, Schema, Timestamp, Watch, folds, noise_ratio,
+    Assignment, Batch, Clusterer, Degradation, Features, FittedClusterer, FittedFallback, FoldSpec, Folds,
+    Label, NoiseFallback, Regressor, Result, Schema, Timestamp, Watch, folds, noise_ratio,
 };
+use tsc_fallback::FittedKnn;
 use tsc_models::{FittedResources, PerCluster, SegmentedRows, fit_resources};
 use tsc_monitor::Reference;
 
 use crate::clock::Stopwatch;
 use crate::config::{ConfigWarning, PipelineConfig};
+use crate::logging::hdbscan;
 use crate::reports::{ClusteringReport, FallbackReport, Skipped, Timings, TrainingReport};
 use crate::segments::{Seen, SegmentStability, Segmenter, largest_share, segment_warnings};
 use crate::served::{FitFacts, Models, cluster_columns, fill_noise, model_columns};
@@ -83,7 +85,8 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
     let mut assigned: Vec<Assignment> =
         labels.iter().map(|&label| Assignment { label, strength: 0.0 }).collect();
     fill_noise(fallback.as_ref(), view_all, &mut assigned)?;
-    let fallback_report = fallback.as_ref().map(|_| fallback_report(&labels, &assigned, &split));
+    let fallback_report =
+        fallback.as_ref().map(|fallback| fallback_report(fallback, &labels, &assigned, &split));
     timings.fallback = watch.seconds();
 
     let watch = Stopwatch::start();
@@ -121,6 +124,7 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
         fitted_points: split.fit.len(),
         dbcv,
         stability,
+        persistence: hdbscan(&clusterer).map(|h| h.extraction().persistence().to_vec()).unwrap_or_default(),
         ..clustering_report(x, &labels, n_clusters, &scores)
     };
     let facts = FitFacts {
@@ -154,6 +158,7 @@ pub(crate) fn fit<C: Clusterer, R: Regressor, N: NoiseFallback>(
         fallback: fallback_report,
         skipped,
         rejected: Vec::new(),
+        missing_ratio: 0.0,
         degraded: Vec::new(),
         refitted_rows: None,
         run: None,
@@ -279,13 +284,25 @@ fn fit_fallback<C: Clusterer, R: Regressor, N: NoiseFallback>(
     }
 }
 
-fn fallback_report(labels: &[Label], assigned: &[Assignment], split: &Folds) -> FallbackReport {
+fn fallback_report<F: FittedFallback>(
+    fallback: &F,
+    labels: &[Label],
+    assigned: &[Assignment],
+    split: &Folds,
+) -> FallbackReport {
     let asked = labels.iter().filter(|l| l.is_noise()).count();
     let abstained = assigned.iter().filter(|a| a.label.is_noise()).count();
+    let answers = labels.iter().zip(assigned).filter(|(label, a)| label.is_noise() && !a.label.is_noise());
+    let strength: f64 = answers.map(|(_, answer)| answer.strength).sum();
+    let answered = asked - abstained;
+    let knn: Option<&FittedKnn> = (fallback as &dyn FittedFallback).downcast_ref();
     FallbackReport {
         training_points: split.fit.iter().filter(|&&row| !labels[row].is_noise()).count(),
         asked,
         abstain_ratio: (asked > 0).then(|| abstained as f64 / asked as f64),
+        fallback_ratio: answered as f64 / labels.len() as f64,
+        mean_strength: (answered > 0).then(|| strength / answered as f64),
+        evaluation: knn.and_then(FittedKnn::evaluation).cloned(),
     }
 }
 
@@ -318,6 +335,7 @@ fn clustering_report(
         labels: labels.to_vec(),
         sizes,
         centers,
+        persistence: Vec::new(),
         silhouette: scores.silhouette,
         calinski_harabasz: scores.calinski_harabasz,
         davies_bouldin: scores.davies_bouldin,

@@ -3,9 +3,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use tsc_core::{
-    Batch, BoxClusterer, BoxFallback, BoxRegressor, Clusterer, Degradation, Degraded, DeploymentStage, Error,
-    Event, Experiment, ModelVersion, NoiseFallback, PredictionSource, Predictions, RegressionScores,
-    Regressor, Result, RetrainPolicy, Run, RunStatus, Signals, Timestamp, Trigger, Vote,
+    Batch, BoxClusterer, BoxFallback, BoxRegressor, Clusterer, Degradation, DeploymentStage, Error, Event,
+    ModelVersion, NoiseFallback, PredictionSource, Predictions, RegressionScores, Regressor, Result,
+    RetrainPolicy, Signals, Timestamp, Trigger, Vote,
 };
 use tsc_monitor::{BatchView, HealthReport, Monitor};
 use tsc_retrain::{TriggerQueue, Window};
@@ -15,6 +15,7 @@ use tsc_series::FittedFeaturizer;
 use crate::clock::{self, Stopwatch};
 use crate::config::PipelineConfig;
 use crate::fit::Fit;
+use crate::logging::BatchRun;
 use crate::pipeline::{Pipeline, in_pool};
 use crate::reports::{BatchReport, Timings, TrainingReport};
 use crate::retrain::Pending;
@@ -39,7 +40,7 @@ pub struct FittedPipeline<
     pub(crate) queue: TriggerQueue,
     pub(crate) window: Window,
     pub(crate) counters: Counters,
-    pub(crate) batch_run: Option<Box<dyn Run>>,
+    pub(crate) batch_run: Option<BatchRun>,
     pub(crate) pending: Option<Pending<C, R, N>>,
 }
 
@@ -51,6 +52,9 @@ pub(crate) struct Counters {
     pub(crate) last_success: Option<Timestamp>,
     pub(crate) recent_ids: VecDeque<String>,
     pub(crate) registered: Option<ModelVersion>,
+    /// Largest number of models that ever served; 0 before the first promotion.
+    #[serde(default)]
+    pub(crate) newest_version: u64,
 }
 
 impl<C: Clusterer, R: Regressor, N: NoiseFallback> fmt::Debug for FittedPipeline<C, R, N> {
@@ -320,7 +324,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
         report.alerts = verdict.alerts;
 
         let watch = Stopwatch::start();
-        self.track(&mut report, total.seconds());
+        self.track(batch, &mut report, total.seconds());
         timings.tracking = watch.seconds();
         report.timings = Timings { total: total.seconds(), ..timings };
         for alert in &report.alerts {
@@ -397,57 +401,6 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
         report.retrain = self.request(trigger, at);
     }
 
-    /// One run a process, one step a batch.
-    fn track(&mut self, report: &mut BatchReport, seconds: f64) {
-        if self.batch_run.is_none() {
-            match self.tracking.tracker.start_run(Experiment::BatchProcessing, "Pipeline") {
-                Ok(mut run) => {
-                    let about = "Batches of one process. The step of each metric is the number of the batch.";
-                    if let Err(error) = run.set_tags(&[("tsc.description", about)]) {
-                        report.degraded.push(Degraded::from(&error));
-                    }
-                    self.batch_run = Some(run);
-                }
-                Err(error) => report.degraded.push(Degraded::from(&error)),
-            }
-        }
-        let Some(run) = self.batch_run.as_deref_mut() else { return };
-        let unavailable =
-            report.predictions.sources.iter().filter(|s| **s == PredictionSource::Unavailable).count();
-        let mut metrics: Vec<(String, f64)> = vec![
-            ("rows".into(), report.n_samples as f64),
-            ("noise_ratio".into(), report.noise_ratio),
-            ("fallback_ratio".into(), report.fallback_ratio),
-            ("unassigned_ratio".into(), report.unassigned_ratio),
-            ("rejected_ratio".into(), report.rejected_ratio),
-            ("unavailable_ratio".into(), unavailable as f64 / report.n_samples as f64),
-            ("batch_seconds".into(), seconds),
-            ("rows_per_second".into(), report.n_samples as f64 / seconds),
-            ("model_version".into(), report.model_version as f64),
-            ("alerts_firing".into(), self.monitor.firing() as f64),
-            ("drift_findings".into(), report.findings.len() as f64),
-        ];
-        let mut optional = |name: &str, value: Option<f64>| {
-            metrics.extend(value.map(|value| (name.to_owned(), value)));
-        };
-        optional("rss_bytes", clock::memory_mib().0.map(|mib| mib * 1024.0 * 1024.0));
-        if let Some(scores) = report.scores {
-            optional("rmse", scores.rmse);
-            optional("mae", scores.mae);
-            optional("r2", scores.r2);
-            optional("coverage", scores.coverage);
-        }
-        for cluster in 0..self.models.n_clusters() {
-            let members = report.predictions.labels.iter().filter(|l| l.id() == cluster as i32).count();
-            metrics
-                .push((format!("cluster_{cluster}/share"), members as f64 / report.n_scored.max(1) as f64));
-        }
-        let metrics: Vec<(&str, f64)> = metrics.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        if let Err(error) = run.log_metrics(report.sequence as i64, &metrics) {
-            report.degraded.push(Degraded::from(&error));
-        }
-    }
-
     /// Refits now, for a reason given in words; the same gate decides.
     ///
     /// Skips cool-down and back-off. In `background` and `on_request` mode it also runs in this call.
@@ -483,11 +436,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
 
 impl<C: Clusterer, R: Regressor, N: NoiseFallback> Drop for FittedPipeline<C, R, N> {
     fn drop(&mut self) {
-        if let Some(run) = self.batch_run.take() {
-            let status = if std::thread::panicking() { RunStatus::Failed } else { RunStatus::Finished };
-            // Nobody is left to tell; a strict caller flushes before.
-            drop(run.finish(status));
-        }
+        self.close_batches();
     }
 }
 

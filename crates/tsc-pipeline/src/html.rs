@@ -1,19 +1,107 @@
 //! What a fit says, as the plain columns of tsc-report.
 
+#[cfg(feature = "report")]
+use std::collections::VecDeque;
+
+#[cfg(feature = "report")]
+use tsc_cluster::Extraction;
+#[cfg(feature = "report")]
+use tsc_core::{AlertEvent, Result};
 use tsc_core::{Batch, Clusterer, NoiseFallback, Regressor};
 #[cfg(feature = "report")]
 use tsc_models::{Coverage, Covered, Paired, SegmentValue, ValueReport};
 #[cfg(feature = "report")]
+use tsc_monitor::{HealthReport, Metric, MetricQuery};
+#[cfg(feature = "report")]
 use tsc_report::{
-    Absent, ClusterMap, ClusterScores, ClusterSize, ClusterSummary, Compared, CoverageRow, DataFindings,
-    Importance, ModelScores, Rejection, Report, ReportData, Setting, Skipped, Value,
+    Absent, Branch, ClusterMap, ClusterScores, ClusterSize, ClusterSummary, Compared, CondensedTree,
+    CoverageRow, DataFindings, Importance, ModelScores, NoiseTrend, Rejection, Report, ReportData, Setting,
+    Skipped, Style, Value,
 };
 
 use crate::config::PipelineConfig;
 #[cfg(feature = "report")]
+use crate::fitted::FittedPipeline;
+#[cfg(feature = "report")]
+use crate::logging::hdbscan;
+#[cfg(feature = "report")]
 use crate::reports::ClusteringReport;
 use crate::reports::TrainingReport;
 use crate::served::Models;
+
+/// Files of a report: path and text; `None` without feature `report`.
+#[cfg(not(feature = "report"))]
+pub(crate) fn pages<C: Clusterer, R: Regressor, N: NoiseFallback>(
+    _models: &Models<C, R, N>,
+    _config: &PipelineConfig,
+    _report: &TrainingReport,
+    _rows: &Batch<'_>,
+) -> Option<Vec<(String, String)>> {
+    None
+}
+
+/// Files of a report: path and text; `None` without feature `report`.
+#[cfg(feature = "report")]
+pub(crate) fn pages<C: Clusterer, R: Regressor, N: NoiseFallback>(
+    models: &Models<C, R, N>,
+    config: &PipelineConfig,
+    report: &TrainingReport,
+    rows: &Batch<'_>,
+) -> Option<Vec<(String, String)>> {
+    let report = Report::new(data(models, config, report, rows));
+    let mut page = Vec::new();
+    report.write_html(&mut page).ok()?;
+    let page = ("report/report.html".to_owned(), String::from_utf8(page).ok()?);
+    let plots = report.plots().into_iter().filter_map(|named| {
+        Some((format!("plots/{}.svg", named.file), named.plot.to_svg(&Style::default()).ok()?))
+    });
+    Some(std::iter::once(page).chain(plots).collect())
+}
+
+/// The page of a process that scored batches.
+#[cfg(feature = "report")]
+pub(crate) fn batches<C: Clusterer, R: Regressor, N: NoiseFallback>(
+    pipeline: &FittedPipeline<C, R, N>,
+    health: &HealthReport,
+    alerts: &VecDeque<AlertEvent>,
+    retrains: &VecDeque<tsc_report::Retrain>,
+) -> Result<String> {
+    let noise = pipeline.monitor().metrics(MetricQuery::all(Metric::NoiseRatio));
+    let rows = pipeline.monitor().metrics(MetricQuery::all(Metric::Rows));
+    let rows: f64 = rows.iter().map(|point| point.value).sum();
+    let config = pipeline.config();
+    let promoted = retrains.iter().filter(|retrain| retrain.model_version.is_some());
+    let absent = |plot: &str| Absent { plot: plot.into(), reason: "it belongs to a fit".into() };
+    let data = ReportData {
+        title: "Scored batches".into(),
+        subject: config.hospital_profile_id.clone(),
+        at: noise.last().map(|point| point.at),
+        model_version: Some(pipeline.models.version),
+        health: Some(health.status),
+        data: DataFindings {
+            rows_in: rows as u64,
+            rows_used: rows as u64,
+            n_features: pipeline.models.schema.n_features() as u64,
+            notes: vec![format!("{} batches; charts show those that are kept.", pipeline.batches())],
+            ..DataFindings::default()
+        },
+        noise_trend: Some(NoiseTrend {
+            batches: noise.iter().map(|point| point.batch).collect(),
+            noise_ratios: noise.iter().map(|point| point.value).collect(),
+            threshold: Some(config.noise_threshold),
+            baseline: Some(pipeline.models.facts.holdout_noise),
+            retrained_after: promoted.map(|retrain| retrain.batch).collect(),
+            ..NoiseTrend::default()
+        }),
+        retrains: retrains.iter().cloned().collect(),
+        alerts: alerts.iter().cloned().collect(),
+        absent: ["cluster map", "condensed tree", "importance"].map(absent).to_vec(),
+        ..ReportData::default()
+    };
+    let mut page = Vec::new();
+    Report::new(data).write_html(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
 
 /// The one-file page of a fit; `None` without feature `report`.
 #[cfg(not(feature = "report"))]
@@ -78,7 +166,7 @@ pub(crate) fn data<C: Clusterer, R: Regressor, N: NoiseFallback>(
                 .map(|(c, &size)| ClusterSize {
                     cluster: tsc_core::ClusterId(c),
                     size: size as u64,
-                    persistence: None,
+                    persistence: clustering.persistence.get(c as usize).copied(),
                 })
                 .collect(),
         }),
@@ -105,6 +193,7 @@ pub(crate) fn data<C: Clusterer, R: Regressor, N: NoiseFallback>(
             .collect(),
         importances: importances(models, report),
         cluster_map: map,
+        condensed_tree: hdbscan(&models.clusterer).map(|hdbscan| condensed_tree(hdbscan.extraction())),
         degraded: report.degraded.clone(),
         absent: vec![Absent { plot: "noise trend".into(), reason: "no batch was scored yet".into() }],
         configuration: crate::tracking::flat_params(config).iter().map(|(k, v)| Setting::new(k, v)).collect(),
@@ -115,6 +204,64 @@ pub(crate) fn data<C: Clusterer, R: Regressor, N: NoiseFallback>(
         ],
         ..ReportData::default()
     }
+}
+
+/// Branches that are drawn; a cluster always comes with those above it, which are larger.
+#[cfg(feature = "report")]
+const BRANCHES: usize = 300;
+/// Places at which the number of samples of a branch is drawn.
+#[cfg(feature = "report")]
+const STEPS: usize = 40;
+
+/// The chosen clusters and what they split from.
+#[cfg(feature = "report")]
+fn condensed_tree(extraction: &Extraction) -> CondensedTree {
+    let tree = extraction.condensed_tree();
+    let mut shown: Vec<u32> = Vec::new();
+    let mut seen = vec![false; tree.clusters.len()];
+    for &chosen in extraction.chosen_ids() {
+        let mut next = Some(chosen);
+        while let Some(id) = next.filter(|&id| !std::mem::replace(&mut seen[id as usize], true)) {
+            shown.push(id);
+            next = tree.clusters[id as usize].parent;
+        }
+    }
+    // A child's number is above its parent's, so that parents stay where equal sizes are cut.
+    shown.sort_unstable_by_key(|&id| (std::cmp::Reverse(tree.clusters[id as usize].size), id));
+    shown.truncate(BRANCHES);
+    shown.sort_unstable();
+    // Samples that no finite distance joins, and identical ones, are drawn at the outermost distances there are.
+    let lambdas = || tree.row_lambda.iter().copied().filter(|lambda| *lambda > 0.0 && lambda.is_finite());
+    let (low, high) = (lambdas().fold(f64::INFINITY, f64::min), lambdas().fold(0.0, f64::max));
+    if high == 0.0 {
+        return CondensedTree::default();
+    }
+    let distance = |lambda: f64| 1.0 / lambda.clamp(low, high);
+    let branch = |&id: &u32| {
+        let cluster = &tree.clusters[id as usize];
+        let own = tree.own_rows(id);
+        let (mut distances, mut samples) = (vec![distance(cluster.birth)], vec![cluster.size]);
+        let steps = own.len().min(STEPS);
+        for step in 1..=steps {
+            // The last to leave come first.
+            let gone = own.len() * step / steps;
+            distances.push(distance(tree.row_lambda[own[own.len() - gone] as usize]));
+            samples.push(cluster.size - gone as u32);
+        }
+        if let Some(split) = cluster.split {
+            distances.push(distance(split));
+            samples.push(cluster.size - own.len() as u32);
+        }
+        let parent = cluster.parent.and_then(|parent| shown.binary_search(&parent).ok());
+        let chosen = extraction.chosen_ids().iter().position(|&chosen| chosen == id);
+        Branch {
+            parent: parent.map(|at| at as u32),
+            cluster: chosen.map(|label| tsc_core::ClusterId(label as u32)),
+            distances,
+            samples,
+        }
+    };
+    CondensedTree { branches: shown.iter().map(branch).collect(), n_branches: tree.clusters.len() as u64 }
 }
 
 #[cfg(feature = "report")]

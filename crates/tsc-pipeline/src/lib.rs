@@ -16,6 +16,7 @@ mod observers;
 mod pipeline;
 mod reports;
 mod retrain;
+mod rollback;
 mod screen;
 mod segments;
 mod served;

@@ -211,6 +211,8 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Pipeline<C, R, N> {
             refit(&self.stages, &self.config, &rows, fit)
         })?;
         fit.report.rejected.clone_from(&screened.rejected);
+        let missing = batch.values().iter().filter(|value| !value.is_finite()).count();
+        fit.report.missing_ratio = missing as f64 / batch.values().len() as f64;
         FittedPipeline::first(self, tracking, pool, fit, &rows, runs)
     }
 

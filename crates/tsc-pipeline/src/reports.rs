@@ -5,6 +5,7 @@ use tsc_core::{
     AlertEvent, ClusterId, Degraded, Finding, Label, ModelVersion, Predictions, RegressionScores,
     ResourceKind, RetrainOutcome, Timestamp, Trigger, Unit,
 };
+use tsc_fallback::FallbackEvaluation;
 use tsc_models::{ModelsReport, ResourceReport};
 use tsc_retrain::VersionComparison;
 
@@ -77,6 +78,9 @@ pub struct TrainingReport {
     pub warnings: Vec<ConfigWarning>,
     /// Rows refused at the border.
     pub rejected: Vec<Rejected>,
+    /// Share of the cells handed in that were NaN or infinite.
+    #[serde(default)]
+    pub missing_ratio: f64,
     /// Rows the served models were fitted on in the end; absent where what was measured serves.
     #[serde(default)]
     pub refitted_rows: Option<u64>,
@@ -114,6 +118,9 @@ pub struct ClusteringReport {
     pub sizes: Vec<usize>,
     /// Mean of each cluster's members in original units, `n_clusters x n_features`.
     pub centers: Vec<Vec<f64>>,
+    /// How stable each cluster is, 0..=1, relative to the densest row; empty for clusterers without a tree.
+    #[serde(default)]
+    pub persistence: Vec<f64>,
     /// Mean silhouette of the clustered rows.
     pub silhouette: Option<f64>,
     /// Calinski-Harabasz index.
@@ -131,7 +138,7 @@ pub struct ClusteringReport {
 }
 
 /// The fallback of a fit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FallbackReport {
     /// Rows it learned from.
@@ -140,6 +147,15 @@ pub struct FallbackReport {
     pub asked: usize,
     /// Share of them it abstained on.
     pub abstain_ratio: Option<f64>,
+    /// Share of all rows that it labelled.
+    #[serde(default)]
+    pub fallback_ratio: f64,
+    /// Mean strength of the labels it gave.
+    #[serde(default)]
+    pub mean_strength: Option<f64>,
+    /// What it says of training rows with each left out; absent for another fallback than nearest neighbours.
+    #[serde(default)]
+    pub evaluation: Option<FallbackEvaluation>,
 }
 
 /// Outcome of a batch.

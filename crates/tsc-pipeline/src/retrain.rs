@@ -46,6 +46,7 @@ fn challenge<C: Clusterer, R: Regressor, N: NoiseFallback>(
     champion: &Models<C, R, N>,
     window: &Window,
     trigger: &Trigger,
+    version: u64,
     at: Timestamp,
 ) -> Result<Judged<C, R, N>> {
     if window.is_empty() {
@@ -54,7 +55,7 @@ fn challenge<C: Clusterer, R: Regressor, N: NoiseFallback>(
     }
     let rows = window.batch()?;
     let medians = crate::screen::medians(rows.values(), rows.n_features());
-    let fit = fit(stages, config, &champion.schema, &rows, medians, champion.version + 1, at)?;
+    let fit = fit(stages, config, &champion.schema, &rows, medians, version, at)?;
     let Some(x) = rows.features() else { unreachable!("the window holds checked rows") };
     let (mut buffer, targets) = (Vec::new(), rows.targets().unwrap_or_default());
     let held = x.gather(&fit.split.holdout, &mut buffer);
@@ -97,8 +98,10 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
         let runs = FitRuns::open(&self.tracking, Experiment::Retraining, &self.pipeline.config);
         let watch = Stopwatch::start();
         let window = Arc::new(self.window.clone());
+        let version = self.next_version();
         let judged = in_pool(self.pool.as_deref(), || {
-            challenge(&self.pipeline.stages, &self.pipeline.config, &self.models, &window, &trigger, at)
+            let (stages, config) = (&self.pipeline.stages, &self.pipeline.config);
+            challenge(stages, config, &self.models, &window, &trigger, version, at)
         });
         self.conclude(trigger, judged, &window, runs, watch.seconds(), at)
     }
@@ -109,11 +112,11 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
         let runs = FitRuns::open(&self.tracking, Experiment::Retraining, &self.pipeline.config);
         let window = Arc::new(self.window.clone());
         let (pipeline, champion, pool) = (self.pipeline.clone(), self.models(), self.pool.clone());
-        let (snapshot, reason) = (Arc::clone(&window), trigger.clone());
+        let (snapshot, reason, version) = (Arc::clone(&window), trigger.clone(), self.next_version());
         let work = std::thread::spawn(move || {
             let watch = Stopwatch::start();
             let judged = in_pool(pool.as_deref(), || {
-                challenge(&pipeline.stages, &pipeline.config, &champion, &snapshot, &reason, at)
+                challenge(&pipeline.stages, &pipeline.config, &champion, &snapshot, &reason, version, at)
             });
             (judged, watch.seconds())
         });
@@ -183,12 +186,18 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
             }
         }
         report.timings.total = seconds + report.timings.tracking;
+        self.track_retrain(&report, at);
         self.tell(&Event::RetrainFinished { outcome: report.outcome, model_version: self.models.version });
         report
     }
 
+    /// After a rollback the served models are not the newest, and no number is given twice.
+    fn next_version(&self) -> u64 {
+        self.models.version.max(self.counters.newest_version) + 1
+    }
+
     /// Where the served version is deployed, so that a promoted challenger takes its place.
-    fn stage_of_champion(&self) -> DeploymentStage {
+    pub(crate) fn stage_of_champion(&self) -> DeploymentStage {
         let held = |version: &ModelVersion, registry: &dyn ModelRegistry| {
             registry.latest(&version.name, DeploymentStage::Production).ok().flatten().as_ref()
                 == Some(version)
@@ -230,6 +239,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
             // Models, reference and version change together; nothing after these lines can undo or half-do it.
             self.monitor.rebase(Arc::clone(&models.reference));
             self.models = Arc::new(models);
+            self.counters.newest_version = self.models.version;
             self.counters.last_success = Some(at);
             self.counters.new_samples = 0;
             self.queue.finish(RetrainOutcome::Promoted, at);

@@ -162,6 +162,7 @@ impl FitRuns {
             Err(error) => runs.degraded.push(Degraded::from(&error)),
         }
         let params = flat_params(config);
+        runs.parent(|run| tag_origin(run, experiment, config));
         runs.parent(|run| {
             for chunk in params.chunks(90) {
                 let chunk: Vec<(&str, &dyn std::fmt::Display)> = chunk
@@ -253,7 +254,14 @@ impl FitRuns {
         let result = attempt(config, || registry.register(&name, &uri, &info))
             .and_then(|version| attempt(config, || registry.promote(&version, stage)).map(|()| version));
         match result {
-            Ok(version) => Some(version),
+            Ok(version) => {
+                if let Some(keep) = config.tracking.keep_versions
+                    && let Err(error) = attempt(config, || registry.prune(&name, keep))
+                {
+                    self.degraded.push(Degraded::from(&error));
+                }
+                Some(version)
+            }
             Err(error) => {
                 let mut degraded = Degraded::from(&error);
                 if error.is_transient() && registry.register_later(&name, &uri, &info, stage).unwrap_or(false)
@@ -294,6 +302,14 @@ impl FitRuns {
     }
 }
 
+/// Tags that say which part of a process wrote a run, for whom, and with which configuration.
+pub(crate) fn tag_origin(run: &mut dyn Run, experiment: Experiment, config: &PipelineConfig) -> Result<()> {
+    let phase = experiment.suffix().trim_start_matches('-').to_lowercase();
+    let hash = crate::bundle::sha256(config.to_json().as_bytes());
+    run.set_tags(&[("tsc.phase", &phase), ("tsc.config_sha256", &hash)])?;
+    config.hospital_profile_id.as_ref().map_or(Ok(()), |id| run.set_tags(&[("tsc.hospital_profile_id", id)]))
+}
+
 /// Tries again what failed for a reason that may go away, `degradation.max_attempts` times in all.
 fn attempt<T>(config: &PipelineConfig, mut work: impl FnMut() -> Result<T>) -> Result<T> {
     let mut tries = 1;
@@ -311,7 +327,12 @@ pub(crate) fn registered_model(config: &PipelineConfig) -> String {
     format!("{}-Pipeline{hospital}", config.model_registry_prefix)
 }
 
-pub(crate) fn dataset(context: &str, schema: &tsc_core::Schema, batch: &tsc_core::Batch<'_>) -> DatasetInfo {
+pub(crate) fn dataset(
+    name: &str,
+    context: &str,
+    schema: &tsc_core::Schema,
+    batch: &tsc_core::Batch<'_>,
+) -> DatasetInfo {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     hash.update(schema.hash().as_bytes());
@@ -321,7 +342,7 @@ pub(crate) fn dataset(context: &str, schema: &tsc_core::Schema, batch: &tsc_core
     let digest: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let groups = batch.groups().map(|g| g.iter().collect::<std::collections::BTreeSet<_>>().len() as u64);
     DatasetInfo {
-        name: "patients".into(),
+        name: name.into(),
         digest,
         context: context.into(),
         columns: schema.names().map(str::to_owned).collect(),
@@ -330,8 +351,8 @@ pub(crate) fn dataset(context: &str, schema: &tsc_core::Schema, batch: &tsc_core
     }
 }
 
-/// Every key of the configuration with its value, as run parameters.
-pub(crate) fn flat_params(config: &PipelineConfig) -> Vec<(String, String)> {
+/// Every key of a configuration with its value, as run parameters.
+pub(crate) fn flat_params(config: &impl serde::Serialize) -> Vec<(String, String)> {
     fn walk(path: &str, value: &serde_json::Value, out: &mut Vec<(String, String)>) {
         match value {
             serde_json::Value::Object(table) => {

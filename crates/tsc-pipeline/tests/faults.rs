@@ -180,6 +180,10 @@ impl ModelRegistry for Away {
         Ok(None)
     }
 
+    fn version(&self, _: &str, _: u64) -> Result<Option<ModelVersion>> {
+        Ok(None)
+    }
+
     fn fetch(&self, _: &ModelUri, _: &std::path::Path) -> Result<()> {
         panic!("nothing was registered")
     }

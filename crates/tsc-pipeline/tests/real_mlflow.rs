@@ -7,8 +7,11 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Cohort, config_with};
@@ -35,7 +38,7 @@ struct Served {
 }
 
 fn config_at(uri: Option<String>) -> PipelineConfig {
-    let mut config = config_with("[retraining]\nmode = \"on_request\"");
+    let mut config = config_with("report.on = [\"fit\", \"batch\"]\n[retraining]\nmode = \"on_request\"");
     config.tracking.uri = uri;
     config
 }
@@ -125,7 +128,7 @@ fn assert_run_trees(seen: &Seen, since: i64) {
         assert_eq!(seen.runs(experiment).len(), 1 + STAGES.len());
     }
     let batch = seen.run("Batch-Processing", "Pipeline");
-    assert_eq!((seen.runs("Batch-Processing").len(), &batch["status"]), (1, &json!("FINISHED")));
+    assert_eq!((seen.runs("Batch-Processing").len(), &batch["status"]), (2, &json!("FINISHED")));
     assert!(span(batch).0 <= span(batch).1);
 }
 
@@ -178,16 +181,75 @@ fn assert_fit(seen: &Seen, training: &TrainingReport) {
     assert_eq!(centers, clustering.centers);
     assert_scores(child("TimeSeries-LGB"), "pooled/holdout", &training.models.holdout.pooled);
     for (name, artifact) in [
-        ("Pipeline", "config.json"),
+        ("Pipeline", "config.toml"),
         ("Preprocessing", "features/schema.json"),
-        ("TimeSeries-LGB", "models/"),
-        ("Performance-Report", "report/training.json"),
+        ("Preprocessing", "features/profile.json"),
+        ("HDBSCAN", "clusters/condensed_tree.json"),
+        ("TimeSeries-LGB", "models/importance.csv"),
+        ("Performance-Report", "report/report.json"),
         ("Performance-Report", if cfg!(feature = "report") { "report/report.html" } else { "report/" }),
     ] {
         let artifacts = child(name)["artifacts"].as_object().unwrap();
         assert!(artifacts.keys().any(|path| path.starts_with(artifact)), "{name} has {artifacts:?}");
     }
+    if cfg!(feature = "report") {
+        for (name, plot) in [
+            ("HDBSCAN", "cluster_map"),
+            ("HDBSCAN", "condensed_tree"),
+            ("TimeSeries-LGB", "importance_pooled"),
+            ("Performance-Report", "cluster_map"),
+        ] {
+            assert!(child(name)["artifacts"][format!("plots/{plot}.svg")].is_string(), "{name} shows {plot}");
+        }
+    }
     assert_eq!(child("Resource-LGB")["tags"]["tsc.skipped"], "no resource column was supplied");
+    assert_stages(&child, training);
+}
+
+/// What the stages say beyond their headlines.
+fn assert_stages<'a>(child: &impl Fn(&'static str) -> &'a Value, training: &TrainingReport) {
+    let preprocessing = child("Preprocessing");
+    assert_eq!(number(&preprocessing["latest"]["missing_ratio"]), 0.0);
+    assert_eq!(preprocessing["datasets"][0]["name"], "features");
+
+    let hdbscan = child("HDBSCAN");
+    for (key, value) in [
+        ("min_cluster_size", "15"),
+        ("metric", "euclidean"),
+        ("cluster_selection_method", "eom"),
+        ("backend", "hdbscan"),
+    ] {
+        assert_eq!(hdbscan["params"][key], value, "{key}");
+    }
+    for cluster in 0..training.clustering.n_clusters {
+        let persistence = number(&hdbscan["latest"][format!("cluster_{cluster}/persistence")]);
+        assert!(persistence > 0.0 && persistence <= 1.0, "{persistence}");
+    }
+
+    // Every training point is asked once, and most neighbours are of its own cluster.
+    let (knn, fallback) = (child("kNN-Fallback"), training.fallback.as_ref().unwrap());
+    let table = knn["tables"]["fallback/confusion.csv"].as_array().unwrap();
+    let counts: Vec<Vec<f64>> = table[1..]
+        .iter()
+        .map(|row| {
+            row.as_array().unwrap()[1..].iter().map(|n| n.as_str().unwrap().parse().unwrap()).collect()
+        })
+        .collect();
+    let all: f64 = counts.iter().flatten().sum();
+    let right: f64 = (0..counts.len()).map(|at| counts[at][at]).sum();
+    assert_eq!(all, fallback.training_points as f64);
+    assert_eq!(number(&knn["latest"]["loo_accuracy"]), right / all);
+    assert!(right / all > 0.9 && knn["params"]["weights"] == "distance", "{counts:?}");
+
+    let models = child("TimeSeries-LGB");
+    assert_scores(models, "train", &training.models.fit.served);
+    assert_eq!(
+        (&models["tags"]["tsc.backend"], &models["params"]["validation_fraction"]),
+        (&json!("linear"), &json!("0.2"))
+    );
+    let table = models["tables"]["models/importance.csv"].as_array().unwrap();
+    assert_eq!(table[0], json!(["model", "feature", "gain", "split"]));
+    assert!(table[1..].iter().any(|row| row[0] == "pooled"));
 }
 
 /// One run, whose step is the number of the batch.
@@ -204,6 +266,17 @@ fn assert_batches(seen: &Seen, batches: &[BatchReport]) {
     assert_eq!(points("rmse"), expected(|batch| batch.scores.unwrap().rmse.unwrap()));
     assert_eq!(points("rows"), expected(|batch| batch.n_samples as f64));
     assert!(batches.iter().any(|batch| batch.noise_ratio > 0.05), "the stream has noise");
+    let run = seen.run("Batch-Processing", "Pipeline");
+    assert_eq!(
+        (&run["tags"]["tsc.phase"], &run["datasets"][0]["context"]),
+        (&json!("batch-processing"), &json!({"mlflow.data.context": "batch"}))
+    );
+    let fired: usize = batches.iter().map(|batch| batch.alerts.len()).sum();
+    assert_eq!(run["artifacts"]["alerts/alerts.jsonl"].is_string(), fired > 0);
+    let last = seen.run("Batch-Processing", "Performance-Report");
+    let mean = batches.iter().map(|batch| batch.noise_ratio).sum::<f64>() / batches.len() as f64;
+    assert!((number(&last["latest"]["mean/noise_ratio"]) - mean).abs() < 1e-15);
+    assert_eq!(last["artifacts"]["report/report.html"].is_string(), cfg!(feature = "report"));
 }
 
 fn assert_retrain(seen: &Seen, retrain: &RetrainReport) {
@@ -291,6 +364,140 @@ fn one_job_of_another_process() {
         }
         _ => {}
     }
+}
+
+/// P-25: a rollback swaps what serves, moves the stage, and no later version takes a number twice.
+#[test]
+fn p25_a_rollback_serves_and_stages_the_earlier_version() {
+    let Some(python) = Python::with_mlflow() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let uri = format!("sqlite:///{}/mlflow.db", folder.path().display());
+    let mut config = config_at(Some(uri.clone()));
+    config.tracking.dataset = "ward 7".into();
+    let pipeline = Pipeline::from_config(&config).unwrap();
+    let (mut fitted, _) = pipeline.fit_initial(&Cohort::new(450, 1).batch()).unwrap();
+    let first = bits(&fitted);
+    for batch in 0..3 {
+        fitted.process_batch(&drifted(batch).batch()).unwrap();
+    }
+    assert_eq!(fitted.retrain("drift").unwrap().outcome, RetrainOutcome::Promoted);
+    let second = bits(&fitted);
+    assert_ne!(second, first);
+
+    let missing = fitted.rollback(9).unwrap_err();
+    assert_eq!(missing.code(), "TSC-TRK-030");
+    assert!(missing.to_string().contains("has no version 9"), "{missing}");
+    assert_eq!((bits(&fitted), fitted.models().version()), (second, 2));
+
+    assert_eq!(fitted.rollback(1).unwrap().version, 1);
+    assert_eq!((bits(&fitted), fitted.models().version()), (first, 1));
+    assert_eq!(fitted.registered().unwrap().version, 1);
+    let report = fitted.process_batch(&steady(0).batch()).unwrap();
+    assert_eq!(report.model_version, 1);
+    let again = fitted.retrain("once more").unwrap();
+    assert_eq!(
+        (again.outcome, again.new_version),
+        (RetrainOutcome::Promoted, Some(3)),
+        "{:?}",
+        again.reasons
+    );
+    assert_eq!(fitted.rollback(1).unwrap().version, 1);
+    drop(fitted);
+
+    let seen = Seen(python.read_back(&uri, Some(MODEL)));
+    assert_eq!(seen.0["aliases"], json!({"staging": 1}));
+    let stages: Vec<&Value> = seen.0["versions"].as_array().unwrap().iter().map(|v| &v["stage"]).collect();
+    assert_eq!(stages, ["Staging", "Archived", "Archived"]);
+    let decisions = |decision: &str| {
+        let runs = seen.runs("Retraining").iter().filter(|run| run["name"] == "Pipeline");
+        runs.filter(|run| run["tags"]["tsc.decision"] == decision && run["status"] == "FINISHED").count()
+    };
+    assert_eq!((decisions("promoted"), decisions("rolled_back")), (2, 2));
+    assert_eq!(seen.run("Training", "Pipeline")["datasets"][0]["name"], "ward 7");
+}
+
+/// What a fit and its batches cost a server: at most 40 requests and 2 a logged model, and 1 a batch, beside files.
+#[test]
+fn requests_of_a_fit_and_of_batches_stay_few() {
+    let Some(python) = Python::with_mlflow() else { return };
+    let server = MlflowServer::start(&python);
+    let counted = Counted::in_front_of(&server.uri);
+    let tracker =
+        MlflowTracker::open(&MlflowConfig { uri: Some(counted.uri.clone()), ..MlflowConfig::default() })
+            .unwrap();
+    let pipeline = Pipeline::from_config(&config_at(Some("off".into()))).unwrap();
+    let pipeline = pipeline.with_tracking(tracker.clone(), tracker);
+    let (mut fitted, training) = pipeline.fit_initial(&Cohort::new(450, 1).batch()).unwrap();
+    assert!(training.degraded.is_empty(), "{:?}", training.degraded);
+    assert_eq!(fitted.flush_tracking(Duration::from_secs(60)).queued, 0);
+    let asked = counted.take();
+    let models = asked.iter().filter(|line| line.starts_with("POST /api/2.0/mlflow/logged-models ")).count();
+    let others = asked.iter().filter(|line| !line.contains("/mlflow-artifacts/")).count();
+    assert!(models >= 1 && others <= 40 + 2 * models, "{others} requests: {asked:#?}");
+    for batch in 0..40 {
+        fitted.process_batch(&steady(batch).batch()).unwrap();
+    }
+    assert_eq!(fitted.flush_tracking(Duration::from_secs(60)).queued, 0);
+    let asked = counted.take();
+    let batches = asked.iter().filter(|line| line.contains("/runs/log-batch ")).count();
+    assert!(batches > 0 && asked.len() <= 40, "{asked:#?}");
+}
+
+/// Hands every request on to a server, and keeps its first line.
+struct Counted {
+    uri: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Counted {
+    fn in_front_of(server: &str) -> Self {
+        let server = server.trim_start_matches("http://").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&asked);
+        std::thread::Builder::new()
+            .spawn(move || {
+                for client in listener.incoming().flatten() {
+                    let (server, kept) = (TcpStream::connect(&server).unwrap(), Arc::clone(&kept));
+                    let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                    std::thread::Builder::new()
+                        .spawn(move || {
+                            drop(std::io::copy(&mut answers, &mut back));
+                            drop(back.shutdown(std::net::Shutdown::Both));
+                        })
+                        .unwrap();
+                    std::thread::Builder::new().spawn(move || hand_on(client, server, &kept)).unwrap();
+                }
+            })
+            .unwrap();
+        Self { uri, asked }
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
+    }
+}
+
+fn hand_on(client: TcpStream, mut server: TcpStream, asked: &Mutex<Vec<String>>) {
+    let mut client = BufReader::new(client);
+    let mut line = String::new();
+    while client.read_line(&mut line).is_ok_and(|n| n > 0) {
+        asked.lock().unwrap().push(line.trim_end().to_owned());
+        let mut length = 0;
+        let mut head = std::mem::take(&mut line);
+        while client.read_line(&mut line).is_ok_and(|n| n > 2) {
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            head.push_str(&std::mem::take(&mut line));
+        }
+        head.push_str(&std::mem::take(&mut line));
+        let mut body = vec![0; length];
+        client.read_exact(&mut body).unwrap();
+        server.write_all(&[head.into_bytes(), body].concat()).unwrap();
+    }
+    drop(server.shutdown(std::net::Shutdown::Write));
 }
 
 /// F-14: where no server answers, numbers are as without tracking, nothing is lost, and the report says so.

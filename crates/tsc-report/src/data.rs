@@ -4,7 +4,7 @@ use tsc_core::{
     TrackingReport, Trigger,
 };
 
-use crate::plot::{ClusterMap, Importance, NoiseTrend};
+use crate::plot::{ClusterMap, CondensedTree, Importance, NoiseTrend};
 
 /// Everything a report shows, as plain columns; what is not known stays empty and is said to be so.
 ///
@@ -42,6 +42,8 @@ pub struct ReportData {
     pub importances: Vec<Importance>,
     /// Training samples in the plane.
     pub cluster_map: Option<ClusterMap>,
+    /// How the clusters come apart.
+    pub condensed_tree: Option<CondensedTree>,
     /// Noise per batch.
     pub noise_trend: Option<NoiseTrend>,
     /// Retrains in order.

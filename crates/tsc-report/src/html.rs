@@ -316,6 +316,9 @@ fn figures(report: &Report) -> Vec<Figure> {
             Plot::ClusterMap(_) => {
                 (Style { width: 960, height: 480 }, "Samples by cluster".into(), ["", ""], vec![])
             }
+            Plot::CondensedTree(_) => {
+                (Style { width: 960, height: 380 }, "How the clusters come apart".into(), ["", ""], vec![])
+            }
             Plot::NoiseTrend(trend) => {
                 let trend = trend.newest();
                 let rows = trend.batches.iter().zip(&trend.noise_ratios);
@@ -345,9 +348,11 @@ fn absent(data: &ReportData) -> Vec<[String; 2]> {
     };
     let mut absent = Vec::new();
     let map = data.cluster_map.clone().map(Plot::ClusterMap);
+    let tree = data.condensed_tree.clone().map(Plot::CondensedTree);
     let trend = data.noise_trend.clone().map(Plot::NoiseTrend);
     let cases = [
         ("cluster map", map, "no cluster map was computed"),
+        ("condensed tree", tree, "the clusterer has no such tree"),
         ("noise trend", trend, "no batch has been scored"),
     ];
     for (name, plot, default) in cases {

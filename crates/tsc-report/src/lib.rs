@@ -14,6 +14,8 @@ pub use data::{
     Absent, ClusterScores, ClusterSize, ClusterSummary, Compared, CoverageRow, DataFindings, ModelScores,
     Rejection, ReportData, Retrain, Setting, Skipped, Value,
 };
-pub use plot::{ClusterMap, Importance, NoiseTrend, Plot, Principal, Style, principal_axes};
+pub use plot::{
+    Branch, ClusterMap, CondensedTree, Importance, NoiseTrend, Plot, Principal, Style, principal_axes,
+};
 pub use report::{NamedPlot, Report};
 pub use tsc_core::{Error, Result};

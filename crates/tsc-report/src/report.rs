@@ -59,6 +59,8 @@ impl Report {
     pub fn plots(&self) -> Vec<NamedPlot> {
         let data = &self.data;
         let map = data.cluster_map.iter().map(|m| ("cluster_map".to_owned(), Plot::ClusterMap(m.clone())));
+        let tree = data.condensed_tree.iter();
+        let tree = tree.map(|t| ("condensed_tree".to_owned(), Plot::CondensedTree(t.clone())));
         let trend = data.noise_trend.iter().map(|t| ("noise_trend".to_owned(), Plot::NoiseTrend(t.clone())));
         let file = |cluster: Option<ClusterId>| match cluster {
             Some(cluster) => format!("importance_cluster_{cluster}"),
@@ -66,7 +68,8 @@ impl Report {
         };
         let importances = data.importances.iter().take(IMPORTANCES);
         let importances = importances.map(|i| (file(i.cluster), Plot::Importance(i.clone())));
-        map.chain(trend)
+        map.chain(tree)
+            .chain(trend)
             .chain(importances)
             .filter(|(_, plot)| plot.missing().is_none())
             .map(|(file, plot)| NamedPlot { file, plot })

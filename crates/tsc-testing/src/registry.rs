@@ -28,6 +28,9 @@ pub fn suite(registry: &dyn ModelRegistry, tracker: &dyn Tracker) {
     assert_eq!((v1.name.as_str(), &v1.source), ("suite-a", &first), "a version keeps name and source");
     assert_eq!(latest(registry, "suite-a", Production), None, "registering deploys nothing");
 
+    let found = |number| registry.version("suite-a", number).expect("versions can be asked for");
+    assert_eq!((found(2), found(3)), (Some(v2.clone()), None), "a version is found by its number alone");
+
     for (version, what) in [(&v1, "first"), (&v2, "next"), (&v1, "earlier")] {
         registry.promote(version, Production).unwrap_or_else(|e| panic!("a version is promoted: {e:?}"));
         let served = latest(registry, "suite-a", Production);

@@ -5,7 +5,9 @@ mod read;
 mod save;
 mod write;
 
+pub(crate) use read::Bundle;
 pub use read::BundleSource;
 
+pub(crate) use manifest::sha256;
 pub(crate) use save::write_models;
 pub(crate) use write::Folder;

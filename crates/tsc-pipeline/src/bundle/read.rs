@@ -81,11 +81,9 @@ fn open_registered(uri: &str) -> Result<Bundle> {
         unreachable!("the default configuration does not turn tracking off")
     };
     let tracker = tsc_mlflow::MlflowTracker::open(&config)?;
-    let folder = super::Folder::begin(&std::env::temp_dir())?;
+    let folder = super::Folder::scratch()?;
     tracker.fetch(&tsc_core::ModelUri(uri.into()), folder.path())?;
-    let nested = folder.path().join(tsc_mlflow::packaging::BUNDLE_FOLDER);
-    let root = if nested.is_dir() { nested } else { folder.path().to_owned() };
-    Bundle::open(&root, Some(folder))
+    Bundle::fetched(folder)
 }
 
 #[cfg(not(feature = "mlflow"))]
@@ -99,7 +97,20 @@ fn open_registered(uri: &str) -> Result<Bundle> {
     .with_help("build with the feature, or load a bundle folder"))
 }
 
+/// Where a packaged model keeps the bundle.
+#[cfg(feature = "mlflow")]
+const PACKAGED: &str = tsc_mlflow::packaging::BUNDLE_FOLDER;
+#[cfg(not(feature = "mlflow"))]
+const PACKAGED: &str = "data/bundle";
+
 impl Bundle {
+    /// The bundle in the folder of a logged model.
+    pub(crate) fn fetched(folder: super::Folder) -> Result<Self> {
+        let nested = folder.path().join(PACKAGED);
+        let root = if nested.is_dir() { nested } else { folder.path().to_owned() };
+        Self::open(&root, Some(folder))
+    }
+
     fn open(dir: &Path, fetched: Option<super::Folder>) -> Result<Self> {
         let root = match fs::read_to_string(dir.join("current")) {
             Ok(name) => {
@@ -192,7 +203,7 @@ impl Bundle {
         })
     }
 
-    fn models<C: Clusterer, R: Regressor, N: NoiseFallback>(
+    pub(crate) fn models<C: Clusterer, R: Regressor, N: NoiseFallback>(
         &self,
         pipeline: &Pipeline<C, R, N>,
     ) -> Result<Models<C, R, N>> {

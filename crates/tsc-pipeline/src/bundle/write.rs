@@ -14,9 +14,17 @@ pub(crate) struct Folder {
     path: PathBuf,
     pub(super) files: Vec<FileEntry>,
     published: bool,
+    durable: bool,
 }
 
 impl Folder {
+    /// A temporary folder for files that are read again at once, so they need not reach the disk.
+    pub(crate) fn scratch() -> Result<Self> {
+        let mut folder = Self::begin(&std::env::temp_dir())?;
+        folder.durable = false;
+        Ok(folder)
+    }
+
     /// Starts a temporary folder inside `parent`, which is created where missing.
     pub(crate) fn begin(parent: &Path) -> Result<Self> {
         fs::create_dir_all(parent).map_err(|e| io_error("create", parent, &e))?;
@@ -24,7 +32,7 @@ impl Folder {
         for attempt in 0..1000 {
             let path = parent.join(format!("{unique}-{attempt}"));
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path, files: Vec::new(), published: false }),
+                Ok(()) => return Ok(Self { path, files: Vec::new(), published: false, durable: true }),
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(io_error("create", &path, &e)),
             }
@@ -69,7 +77,9 @@ impl ArtifactSink for Folder {
         }
         let mut file =
             private(path).create_new(true).open(&target).map_err(|e| io_error("create", &target, &e))?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| io_error("write", &target, &e))?;
+        file.write_all(bytes)
+            .and_then(|()| if self.durable { file.sync_all() } else { Ok(()) })
+            .map_err(|e| io_error("write", &target, &e))?;
         self.files.push(FileEntry { path: path.into(), sha256: sha256(bytes), bytes: bytes.len() as u64 });
         Ok(())
     }

@@ -105,6 +105,23 @@ impl PipelineConfig {
         }
     }
 
+    /// The configuration as TOML with every key that has a value; [`PipelineConfig::from_toml`] reads it back.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidConfig` for a whole number beyond 2^63 - 1, which TOML cannot hold.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self).map_err(|source| {
+            Error::new(
+                ErrorKind::InvalidConfig,
+                Stage::Input,
+                "TSC-CFG-013",
+                format!("the configuration has no TOML form: {source}"),
+            )
+            .with_help("use whole numbers up to 2^63 - 1, for instance for random_state")
+        })
+    }
+
     fn resolve(
         mut given: Value,
         env: impl IntoIterator<Item = (String, String)>,
@@ -421,7 +438,10 @@ mod tests {
 
     #[test]
     fn a_key_far_from_every_other_lists_the_tables_keys() {
-        assert!(errors_of("[tracking]\nzzzz = 1")[0].contains("known here: boosters, uri"));
+        assert!(
+            errors_of("[tracking]\nzzzz = 1")[0]
+                .contains("known here: boosters, dataset, keep_versions, uri")
+        );
     }
 
     #[test]
@@ -467,6 +487,7 @@ mod tests {
     fn json_round_trips() {
         let config = PipelineConfig::from_toml("preset = \"medical\"\nthreads = 2").unwrap();
         assert_eq!(PipelineConfig::from_json(&config.to_json()).unwrap(), config);
+        assert_eq!(PipelineConfig::from_toml(&config.to_toml().unwrap()).unwrap(), config);
     }
 
     #[test]

@@ -289,13 +289,23 @@ impl Default for ModelParams {
 }
 
 /// Where runs go.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrackingParams {
     /// `sqlite:///FILE`, `http(s)://HOST`, or `off`; absent = `MLFLOW_TRACKING_URI`, else `mlflow.db` here.
     pub uri: Option<String>,
     /// Whether each LightGBM model that serves is a logged model of its own too, which `mlflow.lightgbm` loads.
     pub boosters: bool,
+    /// Name of the data set that runs list as their input, 1 to 500 characters.
+    pub dataset: String,
+    /// Newest versions that stay registered, at least 1, beside those with an alias or a stage; absent = all.
+    pub keep_versions: Option<u64>,
+}
+
+impl Default for TrackingParams {
+    fn default() -> Self {
+        Self { uri: None, boosters: true, dataset: "patients".into(), keep_versions: None }
+    }
 }
 
 /// What happens when a part that is not the models fails.
@@ -314,12 +324,14 @@ impl Default for DegradationParams {
     }
 }
 
-/// When a report is written.
+/// When a page is written into the runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReportOn {
     /// After a first fit.
     Fit,
+    /// When a process that scored batches ends.
+    Batch,
     /// After a retrain.
     Retrain,
 }
@@ -442,6 +454,17 @@ impl PipelineConfig {
             self.degradation.max_attempts >= 1,
             "degradation.max_attempts",
             "is 0, must be at least 1".into(),
+        );
+        let name = self.tracking.dataset.chars().count();
+        rule(
+            (1..=500).contains(&name),
+            "tracking.dataset",
+            format!("has {name} characters, must have 1 to 500"),
+        );
+        rule(
+            self.tracking.keep_versions != Some(0),
+            "tracking.keep_versions",
+            "is 0, must be at least 1; leave it out to keep all".into(),
         );
         let by_quantiles = self.intervals.method == IntervalMethod::Cqr && !self.intervals.levels.is_empty();
         rule(

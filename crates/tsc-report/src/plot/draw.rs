@@ -12,7 +12,7 @@ use kuva::render::theme::Theme;
 use tsc_core::Label;
 
 use super::palette::{NOISE, colour, round};
-use super::{ClusterMap, Importance, NoiseTrend, Style};
+use super::{ClusterMap, CondensedTree, Importance, NoiseTrend, Style};
 use crate::text::{escape, percent, plain};
 
 const INK: &str = "#1f2933";
@@ -49,6 +49,19 @@ pub(super) fn cluster_map(map: &ClusterMap, style: &Style, caption: &str) -> Str
         .with_y_label(label(&axis("Second", 1)))
         .with_legend_position(LegendPosition::OutsideRightTop);
     finish(kuva::render_to_svg(plots, layout), "Cluster map", caption)
+}
+
+pub(super) fn condensed_tree(tree: &CondensedTree, style: &Style, caption: &str) -> String {
+    let band = |band: super::condensed_tree::Band| -> Drawn {
+        let (fill, opacity) = band.label.map_or((NOISE, 0.35), |label| (colour(label), 0.85));
+        BandPlot::new(band.density, band.lower, band.upper).with_color(fill).with_opacity(opacity).into()
+    };
+    let plots: Vec<Drawn> = tree.bands().into_iter().map(band).collect();
+    let layout = layout(&plots, style)
+        .with_x_label("Density (-log10 of the distance)")
+        .with_y_label("Samples")
+        .with_y_axis_min(0.0);
+    finish(kuva::render_to_svg(plots, layout), "Condensed tree", caption)
 }
 
 pub(super) fn noise_trend(trend: &NoiseTrend, style: &Style, caption: &str) -> String {

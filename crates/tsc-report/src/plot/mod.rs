@@ -1,6 +1,7 @@
 //! Plots of the report, as plain columns; how they are drawn is known to `draw` alone.
 
 mod cluster_map;
+mod condensed_tree;
 mod draw;
 mod importance;
 mod noise_trend;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tsc_core::Result;
 
 pub use cluster_map::ClusterMap;
+pub use condensed_tree::{Branch, CondensedTree};
 pub use importance::Importance;
 pub use noise_trend::NoiseTrend;
 pub(crate) use palette::colour;
@@ -40,6 +42,8 @@ impl Default for Style {
 pub enum Plot {
     /// Samples in the plane of two axes, coloured by cluster.
     ClusterMap(ClusterMap),
+    /// How clusters come apart as the distance shrinks.
+    CondensedTree(CondensedTree),
     /// Noise per batch with threshold and retrains.
     NoiseTrend(NoiseTrend),
     /// Most important features of a model.
@@ -52,6 +56,7 @@ impl Plot {
     pub fn name(&self) -> &'static str {
         match self {
             Plot::ClusterMap(_) => "cluster map",
+            Plot::CondensedTree(_) => "condensed tree",
             Plot::NoiseTrend(_) => "noise trend",
             Plot::Importance(_) => "importance",
         }
@@ -62,6 +67,7 @@ impl Plot {
     pub fn missing(&self) -> Option<String> {
         match self {
             Plot::ClusterMap(map) => map.missing(),
+            Plot::CondensedTree(tree) => tree.missing(),
             Plot::NoiseTrend(trend) => trend.missing(),
             Plot::Importance(importance) => importance.missing(),
         }
@@ -72,6 +78,7 @@ impl Plot {
     pub fn caption(&self) -> String {
         match self {
             Plot::ClusterMap(map) => map.caption(),
+            Plot::CondensedTree(tree) => tree.caption(),
             Plot::NoiseTrend(trend) => trend.caption(),
             Plot::Importance(importance) => importance.caption(),
         }
@@ -99,6 +106,7 @@ impl Plot {
         }
         Ok(match self {
             Plot::ClusterMap(map) => draw::cluster_map(map, style, &self.caption()),
+            Plot::CondensedTree(tree) => draw::condensed_tree(tree, style, &self.caption()),
             Plot::NoiseTrend(trend) => draw::noise_trend(trend, style, &self.caption()),
             Plot::Importance(importance) => draw::importance(importance, style, &self.caption()),
         })

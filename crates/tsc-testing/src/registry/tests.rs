@@ -14,6 +14,7 @@ enum Fault {
     PromotesAnything,
     LosesBytes,
     FetchesAnything,
+    FindsAnyVersion,
 }
 
 #[derive(Debug)]
@@ -42,6 +43,13 @@ impl ModelRegistry for Broken {
             return Ok(self.0.versions().into_iter().rfind(|v| v.name == name));
         }
         Ok(found)
+    }
+
+    fn version(&self, name: &str, number: u64) -> Result<Option<ModelVersion>> {
+        if self.1 == Fault::FindsAnyVersion {
+            return Ok(self.0.versions().into_iter().find(|v| v.name == name));
+        }
+        self.0.version(name, number)
     }
 
     fn fetch(&self, model: &ModelUri, into: &Path) -> Result<()> {
@@ -76,6 +84,7 @@ fn each_fault_is_found_and_named() {
         (Fault::StagingIsProduction, "a staged version is found"),
         (Fault::PromotesAnything, "promoting an unknown version is refused"),
         (Fault::LosesBytes, "has the bytes that were logged"),
+        (Fault::FindsAnyVersion, "a version is found by its number alone"),
         (Fault::FetchesAnything, "fetching an unknown model is refused"),
     ];
     for (fault, claim) in cases {

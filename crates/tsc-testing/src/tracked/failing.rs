@@ -92,6 +92,10 @@ impl ModelRegistry for FailingTracker {
         fault()
     }
 
+    fn version(&self, _name: &str, _number: u64) -> Result<Option<ModelVersion>> {
+        fault()
+    }
+
     fn fetch(&self, _model: &ModelUri, _into: &Path) -> Result<()> {
         fault()
     }

@@ -275,7 +275,8 @@ impl ModelRegistry for MemoryTracker {
         if !store.models.contains_key(model) {
             return Err(fault(format!("no model {model}")));
         }
-        let version = 1 + store.versions.iter().filter(|v| v.name == name).count() as u64;
+        let of_name = store.versions.iter().filter(|v| v.name == name);
+        let version = 1 + of_name.map(|v| v.version).max().unwrap_or(0);
         let version = ModelVersion { name: name.into(), version, source: model.clone() };
         store.versions.push(version.clone());
         Ok(version)
@@ -294,6 +295,22 @@ impl ModelRegistry for MemoryTracker {
         let store = self.store();
         let deployed = store.deployed.get(&(name.to_owned(), stage));
         Ok(deployed.and_then(|d| store.versions.iter().find(|v| v.name == name && v.version == *d)).cloned())
+    }
+
+    fn version(&self, name: &str, number: u64) -> Result<Option<ModelVersion>> {
+        Ok(self.store().versions.iter().find(|v| v.name == name && v.version == number).cloned())
+    }
+
+    fn prune(&self, name: &str, keep: u64) -> Result<u64> {
+        let mut store = self.store();
+        let newest = store.versions.iter().filter(|v| v.name == name).map(|v| v.version).max().unwrap_or(0);
+        let before = store.versions.len();
+        let deployed = store.deployed.clone();
+        store.versions.retain(|v| {
+            let held = deployed.iter().any(|((of, _), number)| of == name && *number == v.version);
+            v.name != name || held || v.version + keep > newest
+        });
+        Ok((before - store.versions.len()) as u64)
     }
 
     fn fetch(&self, model: &ModelUri, into: &Path) -> Result<()> {
