@@ -1,6 +1,7 @@
 //! The LightGBM models that serve, each as a logged model that `mlflow.lightgbm` and `mlflow.pyfunc` load.
 
-use tsc_core::{Clusterer, FittedRegressor, NoiseFallback, Regressor, Result, Run};
+use rayon::prelude::*;
+use tsc_core::{Clusterer, FittedRegressor, NoiseFallback, Regressor, Result};
 use tsc_mlflow::packaging::write_lightgbm_model;
 use tsc_models::{FittedPerCluster, FoldMean, GbdtModel};
 
@@ -29,24 +30,26 @@ fn log_head<F: FittedRegressor>(
     head: &FittedPerCluster<F>,
     names: &[String],
 ) {
-    runs.child(child, |run| log_one(run, &format!("{prefix}-pooled"), head.pooled(), names));
-    for cluster in head.modelled() {
-        let Some(own) = head.own(cluster) else { continue };
-        runs.child(child, |run| log_one(run, &format!("{prefix}-cluster-{cluster}"), own, names));
+    let own = head
+        .modelled()
+        .filter_map(|cluster| Some((format!("{prefix}-cluster-{cluster}"), head.own(cluster)?)));
+    let all: Vec<_> = std::iter::once((format!("{prefix}-pooled"), head.pooled())).chain(own).collect();
+    let packages: Vec<_> = all.par_iter().map(|(name, model)| (name, package(model, names))).collect();
+    for (name, package) in packages {
+        runs.child(child, |run| match package? {
+            Some(folder) => run.log_model(name, folder.path()).map(drop),
+            None => Ok(()),
+        });
     }
 }
 
-fn log_one<F: FittedRegressor>(
-    run: &mut dyn Run,
-    name: &str,
-    model: &FoldMean<F>,
-    names: &[String],
-) -> Result<()> {
-    let Some(members) = boosters(model) else { return Ok(()) };
+/// The model as MLflow keeps boosters; `None` if it is of another backend.
+fn package<F: FittedRegressor>(model: &FoldMean<F>, names: &[String]) -> Result<Option<Folder>> {
+    let Some(members) = boosters(model) else { return Ok(None) };
     let booster = GbdtModel::mean(&members)?;
     let folder = Folder::scratch()?;
     write_lightgbm_model(booster.text(), names, folder.path())?;
-    run.log_model(name, folder.path()).map(drop)
+    Ok(Some(folder))
 }
 
 /// The models of the folds; `None` if they are of another backend.

@@ -275,7 +275,7 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Pipeline<C, R, N> {
     /// Sends runs to `tracker` instead of where the configuration says; versions are then registered nowhere.
     #[must_use]
     pub fn with_tracker(self, tracker: impl Tracker + 'static) -> Self {
-        let tracking = Tracking { tracker: Arc::new(tracker), registry: None };
+        let tracking = Tracking { tracker: Arc::new(tracker), registry: None, off: false };
         Self { tracking: TrackingChoice::Given(tracking), ..self }
     }
 
@@ -286,7 +286,8 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> Pipeline<C, R, N> {
         tracker: impl Tracker + 'static,
         registry: impl ModelRegistry + 'static,
     ) -> Self {
-        let tracking = Tracking { tracker: Arc::new(tracker), registry: Some(Arc::new(registry)) };
+        let registry: Arc<dyn ModelRegistry> = Arc::new(registry);
+        let tracking = Tracking { tracker: Arc::new(tracker), registry: Some(registry), off: false };
         Self { tracking: TrackingChoice::Given(tracking), ..self }
     }
 

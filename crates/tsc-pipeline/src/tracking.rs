@@ -24,13 +24,13 @@ pub(crate) enum TrackingChoice {
 impl TrackingChoice {
     pub(crate) fn with_tracker(self, tracker: Arc<dyn Tracker>) -> Self {
         let registry = if let Self::Given(given) = self { given.registry } else { None };
-        Self::Given(Tracking { tracker, registry })
+        Self::Given(Tracking { tracker, registry, off: false })
     }
 
     pub(crate) fn with_registry(self, registry: Arc<dyn ModelRegistry>) -> Self {
         let tracker: Arc<dyn Tracker> =
             if let Self::Given(given) = self { given.tracker } else { Arc::new(NoopTracker) };
-        Self::Given(Tracking { tracker, registry: Some(registry) })
+        Self::Given(Tracking { tracker, registry: Some(registry), off: false })
     }
 }
 
@@ -39,11 +39,13 @@ impl TrackingChoice {
 pub(crate) struct Tracking {
     pub(crate) tracker: Arc<dyn Tracker>,
     pub(crate) registry: Option<Arc<dyn ModelRegistry>>,
+    /// Nobody asked for runs, so nothing is prepared for them.
+    pub(crate) off: bool,
 }
 
 impl Tracking {
     fn off() -> Self {
-        Self { tracker: Arc::new(NoopTracker), registry: None }
+        Self { tracker: Arc::new(NoopTracker), registry: None, off: true }
     }
 
     /// Opens what the description chose. A tracker that cannot be opened never stops a tolerant fit.
@@ -69,7 +71,7 @@ impl Tracking {
 fn open_configured(config: &PipelineConfig) -> Result<Tracking> {
     let Some(mlflow) = mlflow_config(config)? else { return Ok(Tracking::off()) };
     let tracker = tsc_mlflow::MlflowTracker::open(&mlflow)?;
-    Ok(Tracking { tracker: Arc::new(tracker.clone()), registry: Some(Arc::new(tracker)) })
+    Ok(Tracking { tracker: Arc::new(tracker.clone()), registry: Some(Arc::new(tracker)), off: false })
 }
 
 /// The store that the configuration and the environment name; `None` for `tracking.uri = "off"`.
@@ -153,6 +155,9 @@ impl FitRuns {
     pub(crate) fn open(tracking: &Tracking, experiment: Experiment, config: &PipelineConfig) -> Self {
         let mut runs =
             Self { started: clock::now(), parent: None, children: Vec::new(), degraded: Vec::new() };
+        if tracking.off {
+            return runs;
+        }
         match tracking.tracker.start_run(experiment, "Pipeline") {
             Ok(parent) => {
                 runs.parent = Some(parent);
@@ -201,6 +206,10 @@ impl FitRuns {
                 }
             });
         }
+    }
+
+    pub(crate) fn are_kept(&self) -> bool {
+        self.parent.is_some()
     }
 
     /// Key of the parent run; `None` when nothing keeps runs.

@@ -71,6 +71,9 @@ fn push<T>(kept: &mut VecDeque<T>, item: T) {
 impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
     /// One run a process, one step a batch.
     pub(crate) fn track(&mut self, batch: &Batch<'_>, report: &mut BatchReport, seconds: f64) {
+        if self.tracking.off {
+            return;
+        }
         if self.batch_run.is_none() {
             match BatchRun::open(self, batch) {
                 Ok(run) => self.batch_run = Some(run),

@@ -28,21 +28,27 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
         runs: &mut FitRuns,
         registration: Registration<'_>,
     ) -> Result<Option<ModelVersion>> {
+        if !runs.are_kept() && self.tracking.registry.is_none() {
+            return Ok(None);
+        }
         let mut folder = Folder::scratch()?;
         let hash = write_models(&mut folder, &self.models, self.config(), self.featurizer(), |_| Ok(()))?;
         let Registration { description, mut tags, stage, comparison } = registration;
         self.log_fit(&self.models, report, rows, runs, &description, comparison);
-        #[cfg(feature = "mlflow")]
-        if self.config().tracking.boosters {
-            crate::boosters::log_boosters(runs, &self.models);
-        }
         let version = self.models.version.to_string();
         runs.parent(|run| run.set_tags(&[("tsc.model_version", &version), ("tsc.bundle_sha256", &hash)]));
         let packaged = package::package(folder.path(), &self.models, &hash)?;
         tags.push(("tsc.bundle_sha256".into(), hash));
         tags.push(("tsc.model_version".into(), version));
         let dir = packaged.as_ref().map_or(folder.path(), Folder::path);
-        Ok(runs.register(&self.tracking, self.config(), dir, &description, tags, stage))
+        let registered = runs.register(&self.tracking, self.config(), dir, &description, tags, stage);
+        // After what the caller waits for.
+        #[cfg(feature = "mlflow")]
+        if self.config().tracking.boosters {
+            let models = &self.models;
+            crate::pipeline::in_pool(self.pool.as_deref(), || crate::boosters::log_boosters(runs, models));
+        }
+        Ok(registered)
     }
 
     /// Writes a fit into its runs; a rejected challenger stays visible there.

@@ -7,9 +7,9 @@ use tsc_testing::Cohort;
 
 use super::WAIT;
 
-fn pipeline(uri: &str) -> Result<Pipeline> {
+fn pipeline(uri: &str, backend: &str) -> Result<Pipeline> {
     let text = format!(
-        "batch_size = 1000\n[tracking]\nuri = \"{uri}\"\n[models]\nbackend = \"linear\"\n\
+        "batch_size = 1000\n[tracking]\nuri = \"{uri}\"\n[models]\nbackend = \"{backend}\"\n\
          [hdbscan_params]\nmin_cluster_size = 25\nmin_samples = 10"
     );
     Ok(Pipeline::from_config(&PipelineConfig::from_toml(&text)?)?)
@@ -24,7 +24,7 @@ pub(crate) fn fit(arguments: &Arguments) -> Result<Report> {
     let cohort = Cohort::new(arguments.number("rows")?, 1);
     let uri = uri(arguments)?;
     let fit = |uri: &str| -> Result<f64> {
-        let pipeline = pipeline(uri)?;
+        let pipeline = pipeline(uri, "lightgbm")?;
         let (fitted, spent) = measure(|| pipeline.fit_initial(&cohort.batch()));
         // What the writer still has to do is no part of the fit, and must not run beside the next one.
         fitted?.0.flush_tracking(WAIT);
@@ -37,8 +37,8 @@ pub(crate) fn fit(arguments: &Arguments) -> Result<Report> {
 pub(crate) fn batches(arguments: &Arguments) -> Result<Report> {
     let train = Cohort::new(2_000, 1);
     let batch = Cohort::new(arguments.number("rows")?, 2);
-    let mut tracked = pipeline(&uri(arguments)?)?.fit_initial(&train.batch())?.0;
-    let mut untracked = pipeline("off")?.fit_initial(&train.batch())?.0;
+    let mut tracked = pipeline(&uri(arguments)?, "linear")?.fit_initial(&train.batch())?.0;
+    let mut untracked = pipeline("off", "linear")?.fit_initial(&train.batch())?.0;
     tracked.flush_tracking(WAIT);
     in_turn(arguments.number("pairs")?, |is_tracked| {
         let fitted = if is_tracked { &mut tracked } else { &mut untracked };
