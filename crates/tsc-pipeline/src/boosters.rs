@@ -9,38 +9,41 @@ use crate::bundle::Folder;
 use crate::served::Models;
 use crate::tracking::FitRuns;
 
-/// Logs the pooled model and that of each cluster, of the target and of each resource, under the runs of their
-/// stages.
-pub(crate) fn log_boosters<C: Clusterer, R: Regressor, N: NoiseFallback>(
-    runs: &mut FitRuns,
-    models: &Models<C, R, N>,
-) {
-    let columns = models.schema.columns().iter().filter(|column| column.column_use.models());
-    let names: Vec<String> = columns.map(|column| column.name.clone()).collect();
-    log_head(runs, "TimeSeries-LGB", "timeseries", &models.target, &names);
-    for head in models.resources.heads() {
-        log_head(runs, "Resource-LGB", &format!("resource-{}", head.kind()), head.models(), &names);
+/// Packages that are not logged yet: child run, name, folder.
+#[derive(Debug, Default)]
+pub(crate) struct Boosters(Vec<(&'static str, String, Result<Option<Folder>>)>);
+
+impl Boosters {
+    /// Packages the pooled model and that of each cluster, of the target and of each resource.
+    pub(crate) fn package<C: Clusterer, R: Regressor, N: NoiseFallback>(models: &Models<C, R, N>) -> Self {
+        let columns = models.schema.columns().iter().filter(|column| column.column_use.models());
+        let names: Vec<String> = columns.map(|column| column.name.clone()).collect();
+        let mut all = of_head("TimeSeries-LGB", "timeseries", &models.target);
+        for head in models.resources.heads() {
+            all.extend(of_head("Resource-LGB", &format!("resource-{}", head.kind()), head.models()));
+        }
+        Self(all.into_par_iter().map(|(child, name, model)| (child, name, package(model, &names))).collect())
+    }
+
+    /// Logs each under the run of its stage.
+    pub(crate) fn log(self, runs: &mut FitRuns) {
+        for (child, name, package) in self.0 {
+            runs.child(child, |run| match package? {
+                Some(folder) => run.log_model(&name, folder.path()).map(drop),
+                None => Ok(()),
+            });
+        }
     }
 }
 
-fn log_head<F: FittedRegressor>(
-    runs: &mut FitRuns,
-    child: &str,
+fn of_head<'a, F: FittedRegressor>(
+    child: &'static str,
     prefix: &str,
-    head: &FittedPerCluster<F>,
-    names: &[String],
-) {
-    let own = head
-        .modelled()
-        .filter_map(|cluster| Some((format!("{prefix}-cluster-{cluster}"), head.own(cluster)?)));
-    let all: Vec<_> = std::iter::once((format!("{prefix}-pooled"), head.pooled())).chain(own).collect();
-    let packages: Vec<_> = all.par_iter().map(|(name, model)| (name, package(model, names))).collect();
-    for (name, package) in packages {
-        runs.child(child, |run| match package? {
-            Some(folder) => run.log_model(name, folder.path()).map(drop),
-            None => Ok(()),
-        });
-    }
+    head: &'a FittedPerCluster<F>,
+) -> Vec<(&'static str, String, &'a FoldMean<F>)> {
+    let own = |cluster| Some((child, format!("{prefix}-cluster-{cluster}"), head.own(cluster)?));
+    let pooled = (child, format!("{prefix}-pooled"), head.pooled());
+    std::iter::once(pooled).chain(head.modelled().filter_map(own)).collect()
 }
 
 /// The model as MLflow keeps boosters; `None` if it is of another backend.

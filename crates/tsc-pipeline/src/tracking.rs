@@ -2,8 +2,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tsc_core::{
-    DatasetInfo, Degradation, Degraded, Error, Experiment, ModelRegistry, ModelVersion, NoopTracker, Result,
-    Run, RunStatus, Stage, Timestamp, Tracker, VersionInfo,
+    DatasetInfo, Degradation, Degraded, Error, Experiment, ModelRegistry, ModelUri, ModelVersion,
+    NoopTracker, Result, Run, RunStatus, Stage, Timestamp, Tracker, VersionInfo,
 };
 
 use crate::clock;
@@ -238,29 +238,32 @@ impl FitRuns {
         }
     }
 
-    /// Stores the folder as the pipeline's logged model, and registers it.
+    /// Stores the folder as a logged model of the parent.
+    pub(crate) fn log_model(&mut self, name: &str, dir: &Path) -> Option<ModelUri> {
+        match self.parent.as_deref_mut()?.log_model(name, dir) {
+            Ok(uri) => Some(uri),
+            Err(error) => {
+                self.degraded.push(Degraded::from(&error));
+                None
+            }
+        }
+    }
+
+    /// Registers the logged model as the next version of the pipeline, and puts it into its stage.
     pub(crate) fn register(
         &mut self,
         tracking: &Tracking,
         config: &PipelineConfig,
-        dir: &Path,
+        uri: &ModelUri,
         description: &str,
         tags: Vec<(String, String)>,
         stage: tsc_core::DeploymentStage,
     ) -> Option<ModelVersion> {
         let registry = tracking.registry.as_ref()?;
-        let run = self.parent.as_deref_mut()?;
-        let run_id = Some(run.id().to_owned());
-        let uri = match run.log_model("pipeline", dir) {
-            Ok(uri) => uri,
-            Err(error) => {
-                self.degraded.push(Degraded::from(&error));
-                return None;
-            }
-        };
+        let run_id = self.id();
         let info = VersionInfo { description: description.into(), run_id, tags };
         let name = registered_model(config);
-        let result = attempt(config, || registry.register(&name, &uri, &info))
+        let result = attempt(config, || registry.register(&name, uri, &info))
             .and_then(|version| attempt(config, || registry.promote(&version, stage)).map(|()| version));
         match result {
             Ok(version) => {
@@ -273,7 +276,7 @@ impl FitRuns {
             }
             Err(error) => {
                 let mut degraded = Degraded::from(&error);
-                if error.is_transient() && registry.register_later(&name, &uri, &info, stage).unwrap_or(false)
+                if error.is_transient() && registry.register_later(&name, uri, &info, stage).unwrap_or(false)
                 {
                     degraded.message += "; the version is registered when the store answers again";
                 }

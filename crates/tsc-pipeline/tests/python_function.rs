@@ -180,6 +180,23 @@ fn is_full() -> bool {
     full
 }
 
+/// `TSC_SPARK=true` says that the interpreter has pyspark, as `cargo xtask test --full` does.
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped check must be visible in the test output")]
+fn spark_udf_answers_to_the_bit() {
+    if std::env::var("TSC_SPARK").is_err() {
+        eprintln!("skipped: TSC_SPARK does not say that there is a Spark");
+        return;
+    }
+    let Some(python) = Python::with_mlflow() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let uri = format!("sqlite:///{}/mlflow.db", folder.path().display());
+    let values = rows();
+    let expected = table(&mut register(&uri, BOOSTED, BOUNDS), &values);
+    let scored = run(&python, "spark", &uri, folder.path(), &values);
+    assert_same(&scored[format!("models:/{MODEL}/1")], &expected);
+}
+
 #[test]
 fn mlflow_models_serve_answers_to_the_bit() {
     if !is_full() {

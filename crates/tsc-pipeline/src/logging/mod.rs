@@ -12,6 +12,8 @@ pub(crate) use segments::hdbscan;
 use tsc_core::{Batch, Clusterer, ModelVersion, NoiseFallback, RegressionScores, Regressor, Result, Run};
 use tsc_retrain::{ComparedMetric, VersionComparison};
 
+#[cfg(feature = "mlflow")]
+use crate::boosters::Boosters;
 use crate::bundle::{Folder, write_models};
 use crate::config::ReportOn;
 use crate::fitted::{FittedPipeline, Registration};
@@ -41,14 +43,23 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
         tags.push(("tsc.bundle_sha256".into(), hash));
         tags.push(("tsc.model_version".into(), version));
         let dir = packaged.as_ref().map_or(folder.path(), Folder::path);
-        let registered = runs.register(&self.tracking, self.config(), dir, &description, tags, stage);
-        // After what the caller waits for.
+        let Some(uri) = runs.log_model("pipeline", dir) else { return Ok(None) };
+        // While the writer stores the pipeline, for which the registration waits.
         #[cfg(feature = "mlflow")]
-        if self.config().tracking.boosters {
-            let models = &self.models;
-            crate::pipeline::in_pool(self.pool.as_deref(), || crate::boosters::log_boosters(runs, models));
-        }
+        let boosters = self.package_boosters();
+        let registered = runs.register(&self.tracking, self.config(), &uri, &description, tags, stage);
+        #[cfg(feature = "mlflow")]
+        boosters.log(runs);
         Ok(registered)
+    }
+
+    #[cfg(feature = "mlflow")]
+    fn package_boosters(&self) -> Boosters {
+        if !self.config().tracking.boosters {
+            return Boosters::default();
+        }
+        let models = &self.models;
+        crate::pipeline::in_pool(self.pool.as_deref(), || Boosters::package(models))
     }
 
     /// Writes a fit into its runs; a rejected challenger stays visible there.
