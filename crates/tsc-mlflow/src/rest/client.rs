@@ -83,6 +83,20 @@ impl Client {
         request.json(builder.content_type("application/json").send(&bytes[..]))
     }
 
+    /// DELETE below `/api/2.0/mlflow/`, which MLflow wants to have a body.
+    pub(super) fn delete(&self, path: &str, body: &impl Serialize) -> Reply<()> {
+        let request = Request { client: self, method: "DELETE", path: format!("/api/2.0/mlflow/{path}") };
+        let bytes = request.encoded(body)?;
+        let builder = self.headed(self.agent.delete(request.url())).force_send_body();
+        request.bytes(builder.content_type("application/json").send(&bytes[..])).map(drop)
+    }
+
+    /// The artifact proxy: removes a file, or a folder and all that is in it.
+    pub(super) fn delete_files(&self, path: &str) -> Reply<()> {
+        let request = Request { client: self, method: "DELETE", path: proxied(path) };
+        request.bytes(self.headed(self.agent.delete(request.url())).call()).map(drop)
+    }
+
     /// A path outside MLflow's API; the body is not read.
     pub(super) fn get_plain(&self, path: &str) -> Reply<()> {
         let request = Request { client: self, method: "GET", path: path.to_owned() };
@@ -139,7 +153,7 @@ impl Request<'_> {
     }
 
     fn failed(&self, status: Option<u16>, message: String) -> RestError {
-        RestError { status, code: None, message, request: format!("{} {}", self.method, self.url()) }
+        RestError::new(status, message, format!("{} {}", self.method, self.url()))
     }
 
     fn json<T: DeserializeOwned>(&self, answer: Answer) -> Reply<T> {
@@ -153,13 +167,17 @@ impl Request<'_> {
     fn bytes(&self, answer: Answer) -> Reply<Vec<u8>> {
         let mut response = answer.map_err(|error| self.failed(None, error.to_string()))?;
         let status = response.status().as_u16();
+        let wish = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let body = response.body_mut().with_config().limit(u64::MAX).read_to_vec();
         let body = match body {
             Ok(body) => body,
             Err(error) if status < 300 => return Err(self.failed(None, error.to_string())),
             Err(_) => Vec::new(),
         };
-        if (200..300).contains(&status) { Ok(body) } else { Err(self.refused(status, &body)) }
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        Err(RestError { retry_after: wish.map(Duration::from_secs), ..self.refused(status, &body) })
     }
 
     /// MLflow answers in JSON; a proxy in front of it, or an unknown route, in HTML.

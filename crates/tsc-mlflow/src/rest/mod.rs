@@ -25,7 +25,7 @@ use crate::config::MlflowConfig;
 use crate::limits::BATCH;
 use crate::model_uri::ModelRef;
 use crate::op::{NewRun, Op};
-use crate::store::{Attempt, Delivery, Promotion, StoredVersion, TrackingStore};
+use crate::store::{Attempt, Delivery, HeldVersion, Promotion, StoredVersion, TrackingStore};
 
 use crate::error::RestError;
 
@@ -121,8 +121,16 @@ impl TrackingStore for RestStore {
         self.newest_in_stage(name, stage)
     }
 
-    fn promote(&self, promotion: &Promotion<'_>) -> Result<()> {
+    fn promote(&self, promotion: &Promotion<'_>) -> Result<bool> {
         self.move_to_stage(promotion)
+    }
+
+    fn versions(&self, name: &str) -> Result<Vec<HeldVersion>> {
+        self.list_versions(name)
+    }
+
+    fn delete_version(&self, version: &ModelVersion) -> Result<()> {
+        self.remove_version(version)
     }
 
     fn fetch(&self, model: &ModelRef, into: &Path) -> Result<()> {

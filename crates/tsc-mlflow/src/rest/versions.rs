@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 use tsc_core::{ModelUri, ModelVersion, Result, VersionInfo};
 
 use crate::config::Stages;
+use crate::error::NOT_FOUND;
 use crate::model_uri::{self, ModelRef};
-use crate::store::{ABOUT_MODEL, Promotion, StoredVersion};
+use crate::store::{ABOUT_MODEL, HeldVersion, Promotion, RETIRED_AT, StoredVersion, is_in_use, when};
 
 use super::Reply;
 use super::RestStore;
-use super::wire::{Version, VersionAnswer, VersionsAnswer, tags};
+use super::wire::{RegisteredAnswer, Version, VersionAnswer, VersionsAnswer, tags};
 
 /// The address that was given out when the model was logged; the server's source is another one.
 const LOCAL_URI: &str = "tsc.model_uri";
@@ -123,12 +124,16 @@ impl RestStore {
         Ok(newest.map(|version| stored(version).version))
     }
 
-    pub(super) fn move_to_stage(&self, promotion: &Promotion<'_>) -> Result<()> {
+    pub(super) fn move_to_stage(&self, promotion: &Promotion<'_>) -> Result<bool> {
         let ModelVersion { name, version, .. } = promotion.version;
+        for (key, value) in promotion.tags() {
+            self.set_version_tag(name, *version, key, &value)?;
+        }
         let number = version.to_string();
         let alias = json!({"name": name, "alias": promotion.stage.alias(), "version": number});
         self.client.post::<Value>("registered-models/alias", &alias)?;
-        if promotion.stages == Stages::Compat {
+        let mut has_stages = promotion.stages == Stages::Compat;
+        if has_stages {
             let body = json!({
                 "name": name,
                 "version": number,
@@ -138,16 +143,63 @@ impl RestStore {
             match self.client.post::<Value>("model-versions/transition-stage", &body) {
                 // Stages are deprecated; the alias counts.
                 Err(error) if !error.is_transient() => {
+                    has_stages = false;
                     tracing::warn!(%error, "the server takes no stages, the alias is set");
                 }
                 result => drop(result?),
             }
         }
-        for (number, key, value) in promotion.tags() {
-            let body = json!({"name": name, "version": number.to_string(), "key": key, "value": value});
-            self.client.post::<Value>("model-versions/set-tag", &body)?;
+        if let Some(previous) = promotion.previous {
+            self.set_version_tag(name, previous, RETIRED_AT, &when(promotion.at))?;
         }
-        Ok(())
+        Ok(has_stages)
+    }
+
+    fn set_version_tag(&self, name: &str, version: u64, key: &str, value: &str) -> Reply<()> {
+        let body = json!({"name": name, "version": version.to_string(), "key": key, "value": value});
+        self.client.post::<Value>("model-versions/set-tag", &body).map(drop)
+    }
+
+    pub(super) fn list_versions(&self, name: &str) -> Result<Vec<HeldVersion>> {
+        let named = match self.client.get::<RegisteredAnswer>("registered-models/get", &[("name", name)]) {
+            Err(error) if error.has_code("RESOURCE_DOES_NOT_EXIST") => return Ok(Vec::new()),
+            answer => answer?.registered_model.aliases,
+        };
+        let versions = self.search_versions(&format!("name = '{name}'"))?;
+        let held = |version: Version| {
+            let is_named = named.iter().any(|alias| alias.version == version.version);
+            let is_held = is_named || is_in_use(&version.current_stage);
+            HeldVersion { version: stored(version).version, is_held }
+        };
+        Ok(versions.into_iter().map(held).collect())
+    }
+
+    pub(super) fn remove_version(&self, version: &ModelVersion) -> Result<()> {
+        // A version of somebody else may be made of a run's files, which are the run's.
+        if let Ok(model @ ModelRef::Logged(_)) = ModelRef::parse(&version.source) {
+            match self.find_model(&model) {
+                Err(error) if error.code() == NOT_FOUND => {}
+                info => {
+                    let id = info?.model_id;
+                    let source = model_uri::logged(&id).0;
+                    let made_of_it = self.search_versions(&format!("source_path = '{source}'"))?;
+                    let is_it = |v: &Version| v.name == version.name && v.version == version.version;
+                    if made_of_it.iter().all(is_it) {
+                        self.remove_model(&id)?;
+                    }
+                }
+            }
+        }
+        let body = json!({"name": version.name, "version": version.version.to_string()});
+        Ok(gone(self.client.delete("model-versions/delete", &body))?)
+    }
+}
+
+/// What is not there is deleted.
+pub(super) fn gone(result: Reply<()>) -> Reply<()> {
+    match result {
+        Err(error) if error.status == Some(404) => Ok(()),
+        result => result,
     }
 }
 

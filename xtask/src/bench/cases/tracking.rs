@@ -6,7 +6,8 @@ const CLIENT: Peer = python("MlflowClient", "");
 const EXECUTEMANY: Peer = python("sqlite3 executemany", "tables made before, no foreign keys");
 const PYTHON_RUN: Peer = python("mlflow", "imported before");
 const BARE: Peer = python("bare log-batch", "100 ready requests on one connection");
-const TRS_MLFLOW: Peer = Peer { name: "trs-mlflow", kind: Kind::Apart("clients"), mark: "0.8.0, values ready" };
+const TRS_MLFLOW: Peer =
+    Peer { name: "trs-mlflow", kind: Kind::Apart("clients"), mark: "0.8.0, values ready" };
 const MLFLOW_CLIENT: Peer =
     Peer { name: "mlflow-client", kind: Kind::Apart("clients"), mark: "0.0.1, values ready" };
 const OFF: Peer = Peer { name: "tracking off", kind: Kind::Own("off"), mark: "" };
