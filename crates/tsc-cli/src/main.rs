@@ -56,10 +56,30 @@ enum Command {
         #[arg(short, long)]
         config: Option<PathBuf>,
     },
+    /// Deals with runs that could not be delivered.
+    Tracking {
+        #[command(subcommand)]
+        action: Tracking,
+    },
     /// Runs everything once: fit, 15 batches, drift, retrain, save, reload, report.
     ///
     /// Example: tsclust demo --out demo
     Demo(DemoArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum Tracking {
+    /// Sends what waits in `.tsc/spool` of this folder; exit code 5 if something is left.
+    ///
+    /// Example: tsclust tracking replay -c tsclust.toml
+    Replay {
+        /// Configuration that names the store.
+        #[arg(short, long)]
+        config: Option<PathBuf>,
+        /// Seconds after which the rest is left for another time.
+        #[arg(long, default_value_t = 60)]
+        wait: u32,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +147,9 @@ fn main() -> ExitCode {
         Command::Fit(args) => commands::fit(&args, cli.json),
         Command::Score(args) => commands::score(&args, cli.json),
         Command::Doctor { model, config } => commands::doctor(model.as_deref(), config.as_deref(), cli.json),
+        Command::Tracking { action: Tracking::Replay { config, wait } } => {
+            commands::replay(config.as_deref(), wait, cli.json)
+        }
         Command::Demo(args) => demo::run(&args, cli.json),
     };
     match result {

@@ -32,12 +32,13 @@ fn e23_help_of_every_command() {
         Usage: tsclust [OPTIONS] <COMMAND>
 
         Commands:
-          init    Writes a commented configuration; never overwrites
-          fit     Fits a pipeline: clusters, models, fallback, run tree, bundle, report
-          score   Scores a file with a stored pipeline, batch by batch
-          doctor  Checks this machine, the build, the tracking store and, where given, a bundle
-          demo    Runs everything once: fit, 15 batches, drift, retrain, save, reload, report
-          help    Print this message or the help of the given subcommand(s)
+          init      Writes a commented configuration; never overwrites
+          fit       Fits a pipeline: clusters, models, fallback, run tree, bundle, report
+          score     Scores a file with a stored pipeline, batch by batch
+          doctor    Checks this machine, the build, the tracking store and, where given, a bundle
+          tracking  Deals with runs that could not be delivered
+          demo      Runs everything once: fit, 15 batches, drift, retrain, save, reload, report
+          help      Print this message or the help of the given subcommand(s)
 
         Options:
               --json     One JSON document on stdout instead of text; errors as JSON on stderr
@@ -155,6 +156,31 @@ fn e23_help_of_every_command() {
           -h, --help
                   Print help (see a summary with '-h')
     "#]],
+    );
+    help(
+        "tracking replay --help",
+        expect![[r#"
+            Sends what waits in `.tsc/spool` of this folder; exit code 5 if something is left.
+
+            Example: tsclust tracking replay -c tsclust.toml
+
+            Usage: tsclust tracking replay [OPTIONS]
+
+            Options:
+              -c, --config <CONFIG>
+                      Configuration that names the store
+
+                  --wait <WAIT>
+                      Seconds after which the rest is left for another time
+          
+                      [default: 60]
+
+                  --json
+                      One JSON document on stdout instead of text; errors as JSON on stderr
+
+              -h, --help
+                      Print help (see a summary with '-h')
+        "#]],
     );
     help(
         "demo --help",

@@ -292,14 +292,18 @@ pub trait ModelRegistry: fmt::Debug + Send + Sync {
     /// `Tracking` if the store cannot be read.
     fn version(&self, name: &str, number: u64) -> Result<Option<ModelVersion>>;
 
-    /// Deletes versions with their files, but for the newest `keep` and those with an alias or a stage; returns
-    /// how many. The default keeps all.
+    /// Deletes the versions of `name` but the newest `keep`, each with its logged model and files, and gives their
+    /// numbers. The default keeps all.
+    ///
+    /// A version with an alias, or in Staging or Production, stays whatever its age, and so does a model of which
+    /// another version is made.
     ///
     /// # Errors
     ///
-    /// `Tracking` if the store refuses or cannot be reached.
-    fn prune(&self, _name: &str, _keep: u64) -> Result<u64> {
-        Ok(0)
+    /// `Tracking` if the store refuses or cannot be reached; versions that are deleted by then stay deleted, and the
+    /// next call goes on where this one ended.
+    fn prune(&self, _name: &str, _keep: u64) -> Result<Vec<u64>> {
+        Ok(Vec::new())
     }
 
     /// Copies the files of a logged model into the folder `into`.

@@ -48,6 +48,31 @@ impl Default for Timeouts {
     }
 }
 
+/// When a server that could not answer is asked again.
+///
+/// What is logged waits in the spool and is never given up. A call of the registry that a busy server
+/// answered with 408, 429 or 5xx is repeated within `timeouts.finish`; a server that is not there is
+/// reported at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retries {
+    /// Repetitions of a registry call, 0 to 10; default 7.
+    pub max: u32,
+    /// Twice the first pause, which then doubles up to a minute: larger asks less often. At most 120 s, default 2 s.
+    pub factor: Millis,
+    /// Each pause is longer by a random time below this, so that clients do not come back together.
+    /// At most 60 s, default 1 s.
+    pub jitter: Millis,
+    /// Whether a pause lasts at least as long as the server's `Retry-After` asks, ten minutes at most; default true.
+    pub respect_retry_after: bool,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { max: 7, factor: Millis(2_000), jitter: Millis(1_000), respect_retry_after: true }
+    }
+}
+
 /// Where runs and versions are kept, and under which names.
 ///
 /// Credentials are not part of it: they come from `MLFLOW_TRACKING_USERNAME` and `_PASSWORD`, or
@@ -88,6 +113,13 @@ pub struct MlflowConfig {
     pub queue: usize,
     /// How long the tracker waits.
     pub timeouts: Timeouts,
+    /// When a server that could not answer is asked again.
+    pub retries: Retries,
+    /// Id of a run that is in the store already: runs without a parent become its children.
+    pub parent_run: Option<String>,
+    /// How often processor, memory and network are logged as `system/..` to each open run without a
+    /// parent, as far as the system tells them; `None` is never.
+    pub system_metrics: Option<Millis>,
     /// Whether something that was not stored makes `finish` an error (`Strict` only).
     pub degradation: Degradation,
 }
@@ -106,6 +138,9 @@ impl Default for MlflowConfig {
             spool_bytes: 1 << 30,
             queue: 65_536,
             timeouts: Timeouts::default(),
+            retries: Retries::default(),
+            parent_run: None,
+            system_metrics: None,
             degradation: Degradation::default(),
         }
     }
@@ -126,6 +161,9 @@ impl fmt::Debug for MlflowConfig {
             .field("spool_bytes", &self.spool_bytes)
             .field("queue", &self.queue)
             .field("timeouts", &self.timeouts)
+            .field("retries", &self.retries)
+            .field("parent_run", &self.parent_run)
+            .field("system_metrics", &self.system_metrics)
             .field("degradation", &self.degradation)
             .finish()
     }
@@ -136,12 +174,14 @@ fn redacted<S: Serializer>(uri: &Option<String>, serializer: S) -> std::result::
 }
 
 impl MlflowConfig {
-    /// The defaults with `MLFLOW_TRACKING_URI`, `MLFLOW_REGISTRY_URI`, `MLFLOW_EXPERIMENT_NAME` and
-    /// `MLFLOW_HTTP_REQUEST_TIMEOUT` (whole seconds) put in.
+    /// The defaults with what MLflow's variables say put in: `MLFLOW_TRACKING_URI`, `MLFLOW_REGISTRY_URI`,
+    /// `MLFLOW_EXPERIMENT_NAME`, `MLFLOW_RUN_ID`, `MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING`, and of
+    /// `MLFLOW_HTTP_REQUEST_..` `TIMEOUT`, `MAX_RETRIES`, `BACKOFF_FACTOR`, `BACKOFF_JITTER`, as well as
+    /// `MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER`.
     ///
     /// # Errors
     ///
-    /// `InvalidConfig` if the timeout is no whole number of seconds from 1.
+    /// `InvalidConfig` that names every variable whose value cannot be used, and what it must be.
     pub fn from_env() -> Result<Self> {
         Self::from_vars(&|name| std::env::var(name).ok())
     }
@@ -153,18 +193,26 @@ impl MlflowConfig {
         if let Some(name) = var("MLFLOW_EXPERIMENT_NAME") {
             config.experiment_name = name;
         }
-        if let Some(text) = var("MLFLOW_HTTP_REQUEST_TIMEOUT") {
-            match text.parse::<u32>() {
-                Ok(seconds) if seconds > 0 => {
-                    config.timeouts.request = Millis(u64::from(seconds) * 1_000);
-                }
-                _ => {
-                    let found = format!("is {text:?}, must be a whole number of seconds from 1");
-                    let violation = Violation::new("MLFLOW_HTTP_REQUEST_TIMEOUT", found);
-                    all_valid(&[violation], Stage::Tracking, "TSC-TRK-003")?;
-                }
-            }
+        let mut numbers = Numbers { var: &var, found: Vec::new() };
+        if let Some(seconds) = numbers.whole("MLFLOW_HTTP_REQUEST_TIMEOUT", 1, u32::MAX) {
+            config.timeouts.request = Millis(u64::from(seconds) * 1_000);
         }
+        let retries = &mut config.retries;
+        retries.max = numbers.whole("MLFLOW_HTTP_REQUEST_MAX_RETRIES", 0, MAX_RETRIES).unwrap_or(retries.max);
+        let factor = numbers.seconds("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", MAX_FACTOR);
+        retries.factor = factor.unwrap_or(retries.factor);
+        let jitter = numbers.seconds("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", MAX_JITTER);
+        retries.jitter = jitter.unwrap_or(retries.jitter);
+        let respected = numbers.boolean("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER");
+        retries.respect_retry_after = respected.unwrap_or(retries.respect_retry_after);
+        if numbers.boolean("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING") == Some(true) {
+            config.system_metrics = Some(Millis(10_000));
+        }
+        config.parent_run = var("MLFLOW_RUN_ID");
+        if let Some(problem) = config.parent_run.as_deref().and_then(run_id_problem) {
+            numbers.found.push(Violation::new("MLFLOW_RUN_ID", problem));
+        }
+        all_valid(&numbers.found, Stage::Tracking, "TSC-TRK-003")?;
         Ok(config)
     }
 
@@ -220,6 +268,24 @@ impl MlflowConfig {
         if self.queue == 0 {
             found.push(Violation::new("queue", "is 0, must be at least 1"));
         }
+        if let Some(problem) = self.parent_run.as_deref().and_then(run_id_problem) {
+            found.push(Violation::new("parent_run", problem));
+        }
+        if self.retries.max > MAX_RETRIES {
+            let message = format!("is {}, must be at most {MAX_RETRIES}", self.retries.max);
+            found.push(Violation::new("retries.max", message));
+        }
+        let pauses =
+            [("factor", self.retries.factor, MAX_FACTOR), ("jitter", self.retries.jitter, MAX_JITTER)];
+        for (name, pause, most) in pauses {
+            if pause.0 > most * 1_000 {
+                let message = format!("is {}ms, must be at most {}ms", pause.0, most * 1_000);
+                found.push(Violation::new(format!("retries.{name}"), message));
+            }
+        }
+        if self.system_metrics == Some(Millis(0)) {
+            found.push(Violation::new("system_metrics", "is 0ms, must be at least 1ms"));
+        }
         let waits = [
             ("timeouts.connect", self.timeouts.connect),
             ("timeouts.request", self.timeouts.request),
@@ -231,6 +297,64 @@ impl MlflowConfig {
             }
         }
         found
+    }
+}
+
+/// Bounds of MLflow's own client, the last one ours.
+const MAX_RETRIES: u32 = 10;
+const MAX_FACTOR: u64 = 120;
+const MAX_JITTER: u64 = 60;
+
+/// Why MLflow would not take it as the id of a run.
+fn run_id_problem(id: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let fits = (1..=256).contains(&id.len())
+        && id.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && id.chars().all(plain);
+    (!fits).then(|| format!("is {id:?}, must be the id of a run: 1 to 256 letters, digits, _ and -"))
+}
+
+/// Variables that hold numbers, and which of them do not.
+struct Numbers<'a> {
+    var: &'a dyn Fn(&str) -> Option<String>,
+    found: Vec<Violation>,
+}
+
+impl Numbers<'_> {
+    fn read<T>(&mut self, name: &str, read: impl Fn(&str) -> Option<T>, bound: &str) -> Option<T> {
+        let text = (self.var)(name)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.found.push(Violation::new(name, format!("is {text:?}, must be {bound}")));
+        }
+        value
+    }
+
+    fn whole(&mut self, name: &str, least: u32, most: u32) -> Option<u32> {
+        let bound = match most {
+            u32::MAX => format!("a whole number from {least}"),
+            _ => format!("a whole number from {least} to {most}"),
+        };
+        self.read(name, |text| text.parse().ok().filter(|n| (least..=most).contains(n)), &bound)
+    }
+
+    fn seconds(&mut self, name: &str, most: u64) -> Option<Millis> {
+        let read = |text: &str| -> Option<Millis> {
+            let seconds: f64 = text.parse().ok()?;
+            // The bound keeps the product far below what a u64 holds.
+            (0.0..=most as f64).contains(&seconds).then(|| Millis((seconds * 1e3).round() as u64))
+        };
+        self.read(name, read, &format!("seconds from 0 to {most}"))
+    }
+
+    /// As MLflow reads it.
+    fn boolean(&mut self, name: &str) -> Option<bool> {
+        let read = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        };
+        self.read(name, read, "true, false, 1 or 0")
     }
 }
 
@@ -306,6 +430,48 @@ mod tests {
     }
 
     #[test]
+    fn the_environment_says_how_often_to_ask_again_where_runs_belong_and_whether_to_watch_the_machine() {
+        let vars = [
+            ("MLFLOW_RUN_ID", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"),
+            ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3"),
+            ("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0.5"),
+            ("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0"),
+            ("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER", "False"),
+            ("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "1"),
+        ];
+        let var = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        let config = MlflowConfig::from_vars(&var).unwrap();
+        assert_eq!(config.parent_run.as_deref(), Some(vars[0].1));
+        let retries = Retries { max: 3, factor: Millis(500), jitter: Millis(0), respect_retry_after: false };
+        assert_eq!((config.retries, config.system_metrics), (retries, Some(Millis(10_000))));
+        // The defaults of MLflow's environment_variables.py.
+        let default = Retries::default();
+        assert_eq!((default.max, default.factor, default.jitter), (7, Millis(2_000), Millis(1_000)));
+        assert!(default.respect_retry_after && MlflowConfig::default().system_metrics.is_none());
+    }
+
+    #[test]
+    fn every_variable_that_cannot_be_read_is_named_with_its_value_and_bound() {
+        let vars = [
+            ("MLFLOW_RUN_ID", "../x", "the id of a run: 1 to 256 letters, digits, _ and -"),
+            ("MLFLOW_HTTP_REQUEST_TIMEOUT", "0", "a whole number from 1"),
+            ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "11", "a whole number from 0 to 10"),
+            ("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "121", "seconds from 0 to 120"),
+            ("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "NaN", "seconds from 0 to 60"),
+            ("MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER", "yes", "true, false, 1 or 0"),
+            ("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "on", "true, false, 1 or 0"),
+        ];
+        let var =
+            |name: &str| vars.iter().find(|(n, ..)| *n == name).map(|(_, value, _)| (*value).to_owned());
+        let error = MlflowConfig::from_vars(&var).unwrap_err();
+        assert_eq!(error.code(), "TSC-TRK-003");
+        let text = error.to_string();
+        for (name, value, bound) in vars {
+            assert!(text.contains(&format!("{name} is {value:?}, must be {bound}")), "{name}: {text}");
+        }
+    }
+
+    #[test]
     fn every_bad_value_is_named() {
         let config = MlflowConfig {
             experiment_name: String::new(),
@@ -313,12 +479,31 @@ mod tests {
             hospital_profile_id: Some("st mary".into()),
             queue: 0,
             timeouts: Timeouts { connect: Millis(0), ..Timeouts::default() },
+            retries: Retries {
+                max: 11,
+                factor: Millis(120_001),
+                jitter: Millis(60_001),
+                ..Retries::default()
+            },
+            parent_run: Some("-".into()),
+            system_metrics: Some(Millis(0)),
             ..MlflowConfig::default()
         };
         let paths: Vec<String> = config.violations().into_iter().map(|v| v.path).collect();
         assert_eq!(
             paths,
-            ["experiment_name", "model_registry_prefix", "hospital_profile_id", "queue", "timeouts.connect"]
+            [
+                "experiment_name",
+                "model_registry_prefix",
+                "hospital_profile_id",
+                "queue",
+                "parent_run",
+                "retries.max",
+                "retries.factor",
+                "retries.jitter",
+                "system_metrics",
+                "timeouts.connect"
+            ]
         );
         assert!(MlflowConfig::default().violations().is_empty());
     }

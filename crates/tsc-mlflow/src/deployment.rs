@@ -29,7 +29,7 @@ impl Deployment {
     }
 
     /// Registers the model unless it is a version already, and promotes it unless a later one has been.
-    pub(crate) fn carry_out(&self, registry: &dyn TrackingStore, stages: Stages) -> Result<()> {
+    pub(crate) fn carry_out(&self, registry: &dyn TrackingStore, stages: Stages, by: &str) -> Result<()> {
         let uri = ModelUri(self.model.clone());
         let model = ModelRef::parse(&uri)?;
         let version = match registry.version_of(&self.name, &model)? {
@@ -50,6 +50,6 @@ impl Deployment {
                 return Ok(());
             }
         }
-        promoted(registry, stages, &version, self.stage)
+        promoted(registry, stages, by, &version, self.stage)
     }
 }

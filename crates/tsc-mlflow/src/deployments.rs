@@ -5,24 +5,28 @@ use std::time::Instant;
 
 use crate::breaker::Breaker;
 use crate::clock;
-use crate::config::Stages;
+use crate::config::{MlflowConfig, Stages};
 use crate::counters::{Counters, add};
 use crate::deployment::Deployment;
 use crate::spool::{KeptDeployment, Spool};
 use crate::store::TrackingStore;
+use crate::tracker::user;
 
 #[derive(Debug)]
 pub(crate) struct Deployments {
     registry: Arc<dyn TrackingStore>,
     spool: Spool,
     stages: Stages,
+    /// Who promotes.
+    user: String,
     waiting: Vec<KeptDeployment>,
     breaker: Breaker,
 }
 
 impl Deployments {
-    pub(crate) fn new(registry: Arc<dyn TrackingStore>, spool: Spool, stages: Stages) -> Self {
-        Self { registry, spool, stages, waiting: Vec::new(), breaker: Breaker::default() }
+    pub(crate) fn new(registry: Arc<dyn TrackingStore>, spool: Spool, config: &MlflowConfig) -> Self {
+        let breaker = Breaker::new(&config.retries);
+        Self { registry, spool, stages: config.stages, user: user(), waiting: Vec::new(), breaker }
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -41,7 +45,7 @@ impl Deployments {
 
     pub(crate) fn add(&mut self, deployment: Deployment, counters: &Counters) {
         // The caller has just failed to reach the registry.
-        self.breaker.trip();
+        self.breaker.trip(None);
         self.waiting.retain(|kept| kept.deployment.key() != deployment.key());
         let kept = self.spool.keep(&deployment).unwrap_or_else(|error| {
             counters.loss(error.to_string());
@@ -59,9 +63,9 @@ impl Deployments {
         if self.breaker.open_until.is_some_and(|until| clock::instant() < until) {
             return;
         }
-        let mut left = Vec::new();
+        let (mut left, mut fault) = (Vec::new(), None);
         for kept in std::mem::take(&mut self.waiting) {
-            match kept.deployment.carry_out(&*self.registry, self.stages) {
+            match kept.deployment.carry_out(&*self.registry, self.stages, &self.user) {
                 Ok(()) => {
                     add(&counters.replayed, 1);
                     self.forget(kept, counters);
@@ -70,6 +74,7 @@ impl Deployments {
                     if counters.outage(error.to_string()) {
                         tracing::warn!(%error, "a version is not registered yet");
                     }
+                    fault = Some(error);
                     left.push(kept);
                 }
                 // Its run may still be on the way.
@@ -85,7 +90,7 @@ impl Deployments {
         if left.is_empty() {
             self.breaker.close();
         } else {
-            self.breaker.trip();
+            self.breaker.trip(fault.as_ref());
         }
         self.waiting = left;
     }

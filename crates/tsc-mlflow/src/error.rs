@@ -1,5 +1,6 @@
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tsc_core::{Error, ErrorKind, Stage};
 
@@ -19,6 +20,8 @@ pub struct RestError {
     pub message: String,
     /// Method and address of the request, without credentials.
     pub request: String,
+    /// How long the server asks to be left alone: its `Retry-After`, where that is a number of seconds.
+    pub retry_after: Option<Duration>,
 }
 
 impl fmt::Display for RestError {
@@ -36,6 +39,21 @@ impl fmt::Display for RestError {
 impl std::error::Error for RestError {}
 
 impl RestError {
+    pub(crate) fn new(status: Option<u16>, message: String, request: String) -> Self {
+        Self { status, code: None, message, request, retry_after: None }
+    }
+
+    /// The answer of a server behind an error, if there was one.
+    pub(crate) fn of(error: &Error) -> Option<&Self> {
+        use std::error::Error as _;
+        error.source().and_then(|source| source.downcast_ref())
+    }
+
+    /// Whether a server is there that cannot answer for the moment.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self.status, Some(408 | 429 | 500 | 502 | 503 | 504))
+    }
+
     /// Whether the same request may succeed later; a refusal of the credentials counts, because
     /// nothing is wrong with what was sent.
     pub(crate) fn is_transient(&self) -> bool {
@@ -218,12 +236,7 @@ mod tests {
 
     #[test]
     fn a_rest_error_is_reached_through_the_source() {
-        let rest = RestError {
-            status: Some(503),
-            code: None,
-            message: "<html>busy</html>".into(),
-            request: "POST http://h/api".into(),
-        };
+        let rest = RestError::new(Some(503), "<html>busy</html>".into(), "POST http://h/api".into());
         let error = Error::from(rest.clone());
         assert_eq!(error.source().and_then(|e| e.downcast_ref::<RestError>()), Some(&rest));
         assert!(error.is_transient());
@@ -232,9 +245,7 @@ mod tests {
 
     #[test]
     fn only_faults_that_may_go_away_are_transient() {
-        let transient = |status| {
-            RestError { status, code: None, message: String::new(), request: String::new() }.is_transient()
-        };
+        let transient = |status| RestError::new(status, String::new(), String::new()).is_transient();
         for status in
             [None, Some(200), Some(401), Some(403), Some(408), Some(429), Some(500), Some(503), Some(504)]
         {

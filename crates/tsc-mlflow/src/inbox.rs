@@ -50,6 +50,9 @@ struct State {
     spare: Vec<Vec<Point>>,
 }
 
+/// How often a waiting caller looks whether it waits in vain.
+const LOOK: Duration = Duration::from_millis(50);
+
 #[derive(Debug)]
 pub(crate) struct Inbox {
     state: Mutex<State>,
@@ -136,27 +139,39 @@ impl Inbox {
 
     /// Waits until everything queued so far is dealt with; `false` if the deadline came first.
     pub(crate) fn flush(&self, deadline: Instant, replay: bool) -> bool {
-        self.ask(deadline, |state| state.replay_until = replay.then_some(deadline).or(state.replay_until))
+        let change =
+            |state: &mut State| state.replay_until = replay.then_some(deadline).or(state.replay_until);
+        self.ask(deadline, || false, change)
     }
 
-    fn ask(&self, deadline: Instant, change: impl FnOnce(&mut State)) -> bool {
+    /// The same, as long as nothing says that waiting is in vain.
+    pub(crate) fn flush_unless(&self, deadline: Instant, in_vain: impl Fn() -> bool) -> bool {
+        self.ask(deadline, in_vain, |_| {})
+    }
+
+    fn ask(&self, deadline: Instant, in_vain: impl Fn() -> bool, change: impl FnOnce(&mut State)) -> bool {
         let mut state = lock(&self.state);
         state.asked += 1;
         let ticket = state.asked;
         state.urgent = true;
         change(&mut state);
         self.work.notify_one();
-        let wait = deadline.saturating_duration_since(clock::instant());
-        let (state, _) = self
-            .progress
-            .wait_timeout_while(state, wait, |s| s.done < ticket)
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        state.done >= ticket
+        while state.done < ticket {
+            let wait = deadline.saturating_duration_since(clock::instant());
+            if wait.is_zero() || in_vain() {
+                return false;
+            }
+            (state, _) = self
+                .progress
+                .wait_timeout_while(state, wait.min(LOOK), |s| s.done < ticket)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        true
     }
 
     /// Nothing more is coming; waits like [`Inbox::flush`] for what is queued.
     pub(crate) fn close(&self, deadline: Instant) -> bool {
-        self.ask(deadline, |state| state.closed = true)
+        self.ask(deadline, || false, |state| state.closed = true)
     }
 
     pub(crate) fn queued(&self) -> u64 {

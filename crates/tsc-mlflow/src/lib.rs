@@ -16,6 +16,7 @@ mod inbox;
 mod key;
 mod limits;
 mod location;
+mod machine;
 mod metric_keys;
 mod model_uri;
 mod op;
@@ -32,7 +33,7 @@ mod tracker;
 mod wire_values;
 mod writer;
 
-pub use config::{MlflowConfig, NonFinite, Stages, Timeouts};
+pub use config::{MlflowConfig, NonFinite, Retries, Stages, Timeouts};
 pub use error::RestError;
 pub use tracker::MlflowTracker;
 pub use tsc_core::{

@@ -47,6 +47,20 @@ pub(crate) struct StoredVersion {
     pub(crate) stage: String,
 }
 
+/// A version, and whether an alias names it or it is in a stage that is in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldVersion {
+    pub(crate) version: ModelVersion,
+    pub(crate) is_held: bool,
+}
+
+/// Whether a version in this stage of MLflow is in use.
+pub(crate) fn is_in_use(stage: &str) -> bool {
+    [DeploymentStage::Staging, DeploymentStage::Production]
+        .iter()
+        .any(|s| s.name().eq_ignore_ascii_case(stage))
+}
+
 /// The embedded database and the REST client.
 pub(crate) trait TrackingStore: fmt::Debug + Send + Sync {
     /// Whether what is sent is first written to the spool: true where a process boundary lies between.
@@ -54,6 +68,11 @@ pub(crate) trait TrackingStore: fmt::Debug + Send + Sync {
 
     /// Values that are delivered together: one request, or one transaction.
     fn chunk(&self) -> usize;
+
+    /// Whether it has been asked in vain for longer than a caller should wait; costs nothing.
+    fn is_silent(&self) -> bool {
+        false
+    }
 
     /// Whether the store answers; costs one small request.
     fn probe(&self) -> Result<()>;
@@ -79,8 +98,16 @@ pub(crate) trait TrackingStore: fmt::Debug + Send + Sync {
     /// Newest version in one of MLflow's stages.
     fn staged(&self, name: &str, stage: &str) -> Result<Option<ModelVersion>>;
 
-    /// Sets alias and stage, archives the holder of the stage, writes the tags.
-    fn promote(&self, promotion: &Promotion<'_>) -> Result<()>;
+    /// Sets alias and stage, archives the holder of the stage, writes the tags; whether it has the stage.
+    fn promote(&self, promotion: &Promotion<'_>) -> Result<bool>;
+
+    /// All versions of a registered model that are not deleted.
+    fn versions(&self, name: &str) -> Result<Vec<HeldVersion>>;
+
+    /// Deletes a version, and its logged model with all files unless another version is made of it.
+    ///
+    /// What is gone already is no error, so that an interrupted deletion can be repeated.
+    fn delete_version(&self, version: &ModelVersion) -> Result<()>;
 
     /// Copies the files of a logged model.
     fn fetch(&self, model: &ModelRef, into: &Path) -> Result<()>;
@@ -96,13 +123,19 @@ pub(crate) struct Promotion<'a> {
     pub(crate) version: &'a ModelVersion,
     pub(crate) stage: DeploymentStage,
     pub(crate) stages: Stages,
-    /// Who held the alias before.
+    /// Who held the alias before, if another version did.
     pub(crate) previous: Option<u64>,
+    /// Who promotes.
+    pub(crate) by: &'a str,
     pub(crate) at: i64,
 }
 
 /// Tag that says when a version got its stage.
 pub(crate) const PROMOTED_AT: &str = "tsc.promoted_at";
+/// Tag that names the version which held the stage before.
+pub(crate) const PREVIOUS: &str = "tsc.previous_version";
+/// Tag that says when a version lost its stage.
+pub(crate) const RETIRED_AT: &str = "tsc.retired_at";
 
 /// A time as the tags of versions have it; later times are greater texts.
 pub(crate) fn when(at: i64) -> String {
@@ -110,14 +143,11 @@ pub(crate) fn when(at: i64) -> String {
 }
 
 impl Promotion<'_> {
-    /// Tags of the promoted version, and those of the one it replaces.
-    pub(crate) fn tags(&self) -> Vec<(u64, &'static str, String)> {
-        let number = self.version.version;
-        let mut tags = vec![(number, PROMOTED_AT, when(self.at))];
-        if let Some(previous) = self.previous.filter(|p| *p != number) {
-            tags.push((number, "tsc.previous_version", previous.to_string()));
-            tags.push((previous, "tsc.retired_at", when(self.at)));
-        }
+    /// Tags of the promoted version. They come before the alias: a repetition after an interruption
+    /// finds in them who held it.
+    pub(crate) fn tags(&self) -> Vec<(&'static str, String)> {
+        let mut tags = vec![(PROMOTED_AT, when(self.at)), ("tsc.promoted_by", self.by.to_owned())];
+        tags.extend(self.previous.map(|previous| (PREVIOUS, previous.to_string())));
         tags
     }
 }

@@ -61,7 +61,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Arc<dyn TrackingStore>,
     writer: Mutex<Option<JoinHandle<()>>>,
     next_run: AtomicU64,
-    user: String,
+    pub(crate) user: String,
     source: String,
     view: String,
 }
@@ -84,6 +84,9 @@ impl MlflowTracker {
     pub fn open(config: &MlflowConfig) -> Result<Self> {
         all_valid(&config.violations(), Stage::Tracking, "TSC-TRK-003")?;
         let mut config = config.clone();
+        if config.uri.as_deref() == Some("databricks") {
+            config.uri = Some(databricks()?);
+        }
         let uri = absolute_uri(config.uri.as_deref())?;
         let store = store::open(uri.as_deref(), &config)?;
         let registry_uri = config.registry_uri.as_deref().map(Some).map(absolute_uri).transpose()?.flatten();
@@ -139,7 +142,8 @@ impl MlflowTracker {
 impl Tracker for MlflowTracker {
     fn start_run(&self, experiment: Experiment, name: &str) -> Result<Box<dyn Run>> {
         let inner = &self.inner;
-        let run = inner.describe(&inner.config.experiment(experiment), note(experiment), None, name)?;
+        let parent = inner.config.parent_run.as_deref();
+        let run = inner.describe(&inner.config.experiment(experiment), note(experiment), parent, name)?;
         Ok(Box::new(MlflowRun::start(Arc::clone(inner), run, None)))
     }
 
@@ -210,6 +214,15 @@ impl Drop for Inner {
     }
 }
 
+/// The workspace that MLflow's word `databricks` stands for.
+fn databricks() -> Result<String> {
+    let host = std::env::var("DATABRICKS_HOST").ok().filter(|host| host.starts_with("https://"));
+    host.ok_or_else(|| {
+        let problem = "needs DATABRICKS_HOST, the https:// address of the workspace, and DATABRICKS_TOKEN";
+        TrackingError::Uri { uri: "databricks".into(), problem: problem.into() }.into()
+    })
+}
+
 /// The same uri with an absolute path, so that a later change of folder changes nothing.
 fn absolute_uri(uri: Option<&str>) -> Result<Option<String>> {
     match location::locate(uri)? {
@@ -235,11 +248,30 @@ fn view_command(uri: Option<&str>) -> Result<String> {
     })
 }
 
-fn user() -> String {
+pub(crate) fn user() -> String {
     ["MLFLOW_TRACKING_USERNAME", "USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .or_else(account)
         .unwrap_or_else(|| "unknown".into())
+}
+
+/// Name of the account, where the environment does not tell it: in containers and services.
+#[cfg(unix)]
+fn account() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let id = std::fs::metadata("/proc/self").ok()?.uid().to_string();
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    })
+}
+
+#[cfg(not(unix))]
+fn account() -> Option<String> {
+    None
 }
 
 fn source() -> String {

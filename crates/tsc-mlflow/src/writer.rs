@@ -13,6 +13,7 @@ use crate::counters::{Counters, add};
 use crate::deployments::Deployments;
 use crate::error::RestError;
 use crate::inbox::{Entry, Inbox};
+use crate::machine::Watch;
 use crate::op::{NewRun, Op, Point};
 use crate::spool::{Spool, SpooledRun};
 use crate::store::{Attempt, TrackingStore};
@@ -34,6 +35,9 @@ pub(crate) struct Writer {
     runs: BTreeMap<u64, OpenRun>,
     adopted: u64,
     breaker: Breaker,
+    /// How often the machine is looked at for an open run without a parent of ours.
+    watch_every: Option<Duration>,
+    parent_run: Option<String>,
 }
 
 /// A run that is not completely in the store.
@@ -49,6 +53,8 @@ struct OpenRun {
     backlog: Option<usize>,
     attempt: Attempt,
     rejected: usize,
+    /// What the machine does, for a run that wants to know.
+    watch: Option<Watch>,
 }
 
 impl Writer {
@@ -61,7 +67,7 @@ impl Writer {
         config: &crate::MlflowConfig,
     ) -> Self {
         Self {
-            deployments: Deployments::new(registry, spool.clone(), config.stages),
+            deployments: Deployments::new(registry, spool.clone(), config),
             inbox,
             counters,
             store,
@@ -71,7 +77,9 @@ impl Writer {
             capacity: config.queue,
             runs: BTreeMap::new(),
             adopted: 0,
-            breaker: Breaker::default(),
+            breaker: Breaker::new(&config.retries),
+            watch_every: config.system_metrics.map(|every| Duration::from_millis(every.0)),
+            parent_run: config.parent_run.clone(),
         }
     }
 
@@ -84,6 +92,7 @@ impl Writer {
             for entry in turn.entries {
                 self.accept(entry);
             }
+            self.watch();
             let mut deadline = turn.closed.then(|| clock::instant() + self.finish);
             if turn.replay_until.is_some() {
                 deadline = turn.replay_until;
@@ -113,7 +122,18 @@ impl Writer {
         let runs = self.runs.values().any(waiting);
         let runs = runs.then(|| self.breaker.open_until.unwrap_or_else(clock::instant));
         let deployments = self.deployments.due().map(|due| self.breaker.open_until.unwrap_or(due).max(due));
-        runs.into_iter().chain(deployments).min()
+        let watched = self.runs.values().filter_map(|open| open.watch.as_ref().map(Watch::due)).min();
+        runs.into_iter().chain(deployments).chain(watched).min()
+    }
+
+    /// Logs what the machine does to the runs whose time has come.
+    fn watch(&mut self) {
+        let Some(every) = self.watch_every else { return };
+        for open in self.runs.values_mut() {
+            if let Some(points) = open.watch.as_mut().and_then(|watch| watch.points(every)) {
+                open.accept(Op::Metrics(points), self.capacity, &self.counters);
+            }
+        }
     }
 
     /// Takes over what processes that are gone left in the spool.
@@ -164,6 +184,9 @@ impl Writer {
                 if self.store.write_ahead() {
                     open.begin_spool(&self.spool, &self.counters);
                 }
+                if open.run.parent == self.parent_run {
+                    open.watch = self.watch_every.map(Watch::new);
+                }
                 self.runs.insert(number, open);
             }
             Entry::Deploy(deployment) => self.deployments.add(*deployment, &self.counters),
@@ -173,6 +196,9 @@ impl Writer {
                     add(&self.counters.rejected, op.weight());
                     return;
                 };
+                if matches!(op, Op::Finish { .. }) {
+                    open.watch = None;
+                }
                 open.accept(op, self.capacity, &self.counters);
             }
         }
@@ -181,11 +207,12 @@ impl Writer {
     /// Delivers what waits; says whether the store took all of it.
     fn deliver(&mut self, deadline: Option<Instant>, blocks: &mut Vec<Vec<Point>>) -> bool {
         if let Some(until) = self.breaker.open_until {
-            let reached = clock::instant() >= until && self.store.probe().is_ok();
-            if !reached {
-                if clock::instant() >= until {
-                    self.breaker.trip();
-                }
+            if clock::instant() < until {
+                self.spill();
+                return false;
+            }
+            if let Err(error) = self.store.probe() {
+                self.breaker.trip(Some(&error));
                 self.spill();
                 return false;
             }
@@ -217,7 +244,7 @@ impl Writer {
         }
         match fault {
             Some(error) => {
-                self.breaker.trip();
+                self.breaker.trip(Some(&error));
                 if self.counters.outage(error.to_string()) {
                     tracing::warn!(%error, "tracking is degraded, runs go to the spool");
                 }
@@ -251,9 +278,7 @@ impl Writer {
 
 /// An internal error of the server may lie in what one run sent; others are tried all the same.
 fn concerns_one_request(error: &Error) -> bool {
-    use std::error::Error as _;
-    let rest = error.source().and_then(|source| source.downcast_ref::<RestError>());
-    rest.is_some_and(|rest| rest.status == Some(500))
+    RestError::of(error).is_some_and(|rest| rest.status == Some(500))
 }
 
 enum Progress {
@@ -272,6 +297,7 @@ impl OpenRun {
             backlog: None,
             attempt: Attempt::First,
             rejected: 0,
+            watch: None,
         }
     }
 

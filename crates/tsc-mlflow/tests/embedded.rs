@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use tsc_core::Millis;
 use tsc_mlflow::{
     Degradation, DeploymentStage, Experiment, MlflowConfig, MlflowTracker, ModelRegistry, ModelUri,
     RunStatus, Tracker, VersionInfo,
@@ -184,6 +185,135 @@ fn f06_a_version_is_readable_after_it_is_registered_and_promoted() {
     let error = tracker.register(&name, &unknown, &info).unwrap_err();
     assert_eq!(error.code(), "TSC-TRK-010");
     assert_eq!(count(folder.path(), "SELECT COUNT(*) FROM model_versions"), 1);
+}
+
+/// A logged model of one file, registered so many times.
+fn registered(tracker: &MlflowTracker, folder: &Path, times: usize) -> Vec<tsc_mlflow::ModelVersion> {
+    std::fs::create_dir_all(folder.join("model")).unwrap();
+    std::fs::write(folder.join("model/file.txt"), "content").unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    let uri = run.log_model("pipeline", &folder.join("model")).unwrap();
+    run.finish(RunStatus::Finished).unwrap();
+    let register = |_| tracker.register("A", &uri, &VersionInfo::default()).unwrap();
+    (0..times).map(register).collect()
+}
+
+#[test]
+fn a_promotion_leaves_its_history_and_its_repetition_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracker = MlflowTracker::open(&config(folder.path())).unwrap();
+    let versions = registered(&tracker, folder.path(), 2);
+    let tag = |version: u64, key: &str| -> Option<String> {
+        let db = rusqlite::Connection::open(folder.path().join("mlflow.db")).unwrap();
+        let sql = "SELECT value FROM model_version_tags WHERE name = 'A' AND version = ?1 AND key = ?2";
+        db.query_row(sql, rusqlite::params![version.cast_signed(), key], |row| row.get(0)).ok()
+    };
+    tracker.promote(&versions[0], DeploymentStage::Staging).unwrap();
+    tracker.promote(&versions[1], DeploymentStage::Staging).unwrap();
+    let since = tag(2, "tsc.promoted_at").unwrap();
+    assert!(tag(2, "tsc.promoted_by").is_some_and(|by| !by.is_empty()));
+    assert_eq!((tag(1, "tsc.previous_version"), tag(2, "tsc.previous_version")), (None, Some("1".into())));
+    assert_eq!((tag(1, "tsc.retired_at"), tag(2, "tsc.retired_at")), (Some(since.clone()), None));
+    std::thread::sleep(Duration::from_millis(5));
+    tracker.promote(&versions[1], DeploymentStage::Staging).unwrap();
+    assert_eq!(tag(2, "tsc.promoted_at"), Some(since.clone()));
+    assert_eq!(tag(2, "tsc.previous_version").as_deref(), Some("1"));
+    // Back again: the version that takes the stage names the one that loses it.
+    tracker.promote(&versions[0], DeploymentStage::Staging).unwrap();
+    assert!(tag(1, "tsc.promoted_at").unwrap() > since);
+    assert_eq!(tag(1, "tsc.previous_version").as_deref(), Some("2"));
+    assert!(tag(2, "tsc.retired_at").is_some());
+}
+
+#[test]
+fn pruning_keeps_the_newest_what_is_in_use_and_models_of_which_another_version_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracker = MlflowTracker::open(&config(folder.path())).unwrap();
+    // Versions 1 and 2 of one model, 3 to 6 of a model each.
+    let mut versions = registered(&tracker, folder.path(), 2);
+    for _ in 0..4 {
+        versions.extend(registered(&tracker, folder.path(), 1));
+    }
+    tracker.promote(&versions[0], DeploymentStage::Production).unwrap();
+    tracker.promote(&versions[3], DeploymentStage::Staging).unwrap();
+    let exists = |number: usize| {
+        let into = tempfile::tempdir().unwrap();
+        tracker.fetch(&versions[number - 1].source, into.path()).is_ok()
+    };
+    assert!((1..=6).all(exists));
+    assert_eq!(tracker.prune("A", 2).unwrap(), [3, 2]);
+    assert_eq!([1, 2, 3, 4, 5, 6].map(exists), [true, true, false, true, true, true]);
+    assert!(tracker.prune("A", 2).unwrap().is_empty(), "nothing is left to do");
+    assert_eq!(tracker.prune("A", 0).unwrap(), [6, 5], "only what is in use stays");
+    assert!(tracker.prune("unknown", 0).unwrap().is_empty());
+    let models = folder.path().join("mlruns/1/models");
+    assert_eq!(std::fs::read_dir(models).unwrap().count(), 2, "files of deleted models are gone");
+    assert_eq!(
+        count(folder.path(), "SELECT COUNT(*) FROM logged_models WHERE lifecycle_stage = 'deleted'"),
+        3
+    );
+    assert_eq!(tracker.latest("A", DeploymentStage::Production).unwrap().map(|v| v.version), Some(1));
+    // A number is not given out again.
+    assert_eq!(registered(&tracker, folder.path(), 1)[0].version, 7);
+}
+
+#[test]
+fn runs_without_a_parent_become_children_of_the_run_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let outer = MlflowTracker::open(&config(folder.path())).unwrap();
+    let parent = outer.start_run(Experiment::Training, "night job").unwrap();
+    outer.flush(WAIT);
+    let named = MlflowConfig { parent_run: Some(parent.id().into()), ..config(folder.path()) };
+    let tracker = MlflowTracker::open(&named).unwrap();
+    let run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    let child = run.child("HDBSCAN").unwrap();
+    let sql = format!(
+        "SELECT COUNT(*) FROM tags WHERE key = 'mlflow.parentRunId' AND (run_uuid = '{}' AND value = '{}' \
+         OR run_uuid = '{}' AND value = '{}')",
+        run.id(),
+        parent.id(),
+        child.id(),
+        run.id()
+    );
+    child.finish(RunStatus::Finished).unwrap();
+    run.finish(RunStatus::Finished).unwrap();
+    tracker.flush(WAIT);
+    assert_eq!(count(folder.path(), &sql), 2);
+    // It is somebody else's run, and stays open.
+    assert_eq!(count(folder.path(), "SELECT COUNT(*) FROM runs WHERE status = 'RUNNING'"), 1);
+    parent.finish(RunStatus::Finished).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_machine_is_watched_for_the_parent_while_it_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let watched = MlflowConfig { system_metrics: Some(Millis(20)), ..config(folder.path()) };
+    let tracker = MlflowTracker::open(&watched).unwrap();
+    let run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    let child = run.child("HDBSCAN").unwrap();
+    let memory = "SELECT COUNT(*) FROM metrics WHERE key = 'system/system_memory_usage_percentage'";
+    let started = Instant::now();
+    while count(folder.path(), memory) < 3 && started.elapsed() < WAIT {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let id = run.id().to_owned();
+    child.finish(RunStatus::Finished).unwrap();
+    run.finish(RunStatus::Finished).unwrap();
+    let report = tracker.flush(WAIT);
+    assert!(!report.is_degraded() && report.queued == 0, "{report:?}");
+    let samples = count(folder.path(), memory);
+    assert!(samples >= 3, "{samples}");
+    std::thread::sleep(Duration::from_millis(60));
+    tracker.flush(WAIT);
+    assert_eq!(count(folder.path(), memory), samples, "nothing after its end");
+    let others = format!("SELECT COUNT(*) FROM metrics WHERE run_uuid <> '{id}'");
+    assert_eq!(count(folder.path(), &others), 0, "children are not watched");
+    let steps = "SELECT MAX(step) + 1 FROM metrics WHERE key = 'system/system_memory_usage_percentage'";
+    assert_eq!(count(folder.path(), steps), samples, "one step a sample");
+    let odd =
+        "SELECT COUNT(*) FROM metrics WHERE key LIKE 'system/%percentage' AND NOT (value BETWEEN 0 AND 100)";
+    assert_eq!(count(folder.path(), odd), 0);
 }
 
 #[test]

@@ -8,7 +8,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tsc_mlflow::{Degradation, Experiment, MlflowConfig, MlflowTracker, RestError, RunStatus, Tracker};
+use tsc_core::Millis;
+use tsc_mlflow::{
+    Degradation, Experiment, MlflowConfig, MlflowTracker, RestError, Retries, RunStatus, Tracker,
+};
 
 const WAIT: Duration = Duration::from_secs(30);
 
@@ -82,7 +85,8 @@ fn serve(stream: TcpStream, script: Script, seen: &Mutex<Vec<String>>) {
             nth
         };
         let (status, text) = script(&path, nth, std::str::from_utf8(&body).unwrap());
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", text.len());
+        let wish = if status == 429 { "Retry-After: 1\r\n" } else { "" };
+        let head = format!("HTTP/1.1 {status} X\r\n{wish}Content-Length: {}\r\n\r\n", text.len());
         if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(text.as_bytes())).is_err() {
             return;
         }
@@ -182,11 +186,87 @@ fn a_registry_error_carries_what_the_server_said() {
     use tsc_mlflow::{DeploymentStage, ModelRegistry};
     let folder = tempfile::tempdir().unwrap();
     let server = Played::start(|_, _, _| (500, format!("<html>{}</html>", "x".repeat(2_000))));
-    let tracker = MlflowTracker::open(&server.config(folder.path())).unwrap();
+    let retries = Retries { max: 0, ..Retries::default() };
+    let tracker = MlflowTracker::open(&MlflowConfig { retries, ..server.config(folder.path()) }).unwrap();
     let error = tracker.latest("A", DeploymentStage::Staging).unwrap_err();
     let rest = error.source().and_then(|source| source.downcast_ref::<RestError>()).unwrap();
     assert_eq!((rest.status, rest.code.as_deref(), rest.message.len()), (Some(500), None, 512));
     assert!(error.is_transient());
+}
+
+/// How often the registry was asked for a version while the server answers `status` twice, and how long it took.
+#[track_caller]
+fn asked(script: Script, change: impl FnOnce(&mut MlflowConfig)) -> (usize, bool, Duration) {
+    use tsc_mlflow::{DeploymentStage, ModelRegistry};
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(script);
+    let mut config = server.config(folder.path());
+    config.retries = Retries { factor: Millis(0), jitter: Millis(0), ..Retries::default() };
+    change(&mut config);
+    let tracker = MlflowTracker::open(&config).unwrap();
+    let started = Instant::now();
+    let answered = tracker.latest("A", DeploymentStage::Staging).is_ok();
+    (server.asked("registered-models/alias"), answered, started.elapsed())
+}
+
+const VERSION: &str = r#"{"model_version":{"name":"A","version":"1","source":"models:/m-1"}}"#;
+
+#[test]
+fn a_busy_server_is_asked_again_when_it_wishes_and_only_so_often() {
+    let busy_twice: Script = |_, nth, _| if nth < 2 { (429, "later".into()) } else { (200, VERSION.into()) };
+    let (times, answered, took) = asked(busy_twice, |_| ());
+    // Two pauses of the second that `Retry-After` asks for.
+    assert!((times, answered) == (3, true) && took >= Duration::from_secs(2), "{times} {answered} {took:?}");
+    let (times, answered, took) = asked(busy_twice, |config| config.retries.respect_retry_after = false);
+    assert!((times, answered) == (3, true) && took < Duration::from_secs(2), "{times} {answered} {took:?}");
+    let (times, answered, _) = asked(busy_twice, |config| {
+        (config.retries.max, config.retries.respect_retry_after) = (1, false);
+    });
+    assert_eq!((times, answered), (2, false));
+    // A pause that would not end in time is not begun.
+    let (times, answered, _) = asked(busy_twice, |config| config.timeouts.finish = Millis(500));
+    assert_eq!((times, answered), (1, false));
+    // What would be refused again is not asked again.
+    assert_eq!(asked(|_, _, _| (400, "no".into()), |_| ()).0, 1);
+}
+
+#[test]
+fn a_registration_is_not_sent_again_blindly() {
+    use tsc_mlflow::{ModelRegistry, ModelUri, VersionInfo};
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(|path, nth, body| match path {
+        p if p.ends_with("model-versions/create") => (503, "busy".into()),
+        p if p.contains("logged-models/m-1") => (200, r#"{"model":{"info":{"model_id":"m-1"}}}"#.into()),
+        _ => well(path, nth, body),
+    });
+    let tracker = MlflowTracker::open(&server.config(folder.path())).unwrap();
+    let error = tracker.register("A", &ModelUri("models:/m-1".into()), &VersionInfo::default()).unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    // Created once, then looked for: a server may answer 503 after it has committed.
+    assert_eq!((server.asked("model-versions/create"), server.asked("model-versions/search")), (1, 1));
+}
+
+#[test]
+fn the_writer_waits_as_long_as_the_server_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(|path, nth, body| match path {
+        p if p.ends_with("runs/create") && nth == 0 => (429, "later".into()),
+        _ => well(path, nth, body),
+    });
+    let mut config = server.config(folder.path());
+    config.retries = Retries { factor: Millis(0), jitter: Millis(0), ..Retries::default() };
+    config.timeouts.interval = Millis(1);
+    let tracker = MlflowTracker::open(&config).unwrap();
+    let started = Instant::now();
+    let run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    run.finish(RunStatus::Finished).unwrap();
+    while tracker.flush(WAIT).replayed < 2 && started.elapsed() < WAIT {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
+    let report = tracker.flush(WAIT);
+    assert_eq!((report.spooled, report.replayed, report.last_error), (0, 2, None));
+    assert_eq!(server.asked("runs/create"), 2);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use fake::{Fake, Fault};
 use serde_json::Value;
 use tsc_core::Millis;
 use tsc_mlflow::{
-    DatasetInfo, DeploymentStage, Experiment, MlflowConfig, MlflowTracker, ModelRegistry, ModelUri,
+    DatasetInfo, DeploymentStage, Experiment, MlflowConfig, MlflowTracker, ModelRegistry, ModelUri, Retries,
     RunStatus, Tracker, VersionInfo,
 };
 
@@ -25,6 +25,7 @@ fn tracker(uri: &str, folder: &Path) -> MlflowTracker {
     let mut config =
         MlflowConfig { uri: Some(uri.into()), spool: Some(folder.join("spool")), ..MlflowConfig::default() };
     config.timeouts.interval = Millis(1);
+    config.retries = Retries { factor: Millis(1), jitter: Millis(0), ..Retries::default() };
     MlflowTracker::open(&config).unwrap()
 }
 
@@ -223,4 +224,113 @@ fn a_model_that_never_arrives_is_reported_and_not_waited_for() {
     assert_eq!((report.spooled, report.rejected), (0, 1), "{report:?}");
     assert!(report.last_error.unwrap().contains("m-ffff"));
     assert!(tracker.register_later("a/b", &unknown, &info(), DeploymentStage::Staging).is_err());
+}
+
+/// Two versions, of which the first is in Staging.
+fn two_versions(server: &Fake, folder: &Path) -> (MlflowTracker, [tsc_mlflow::ModelVersion; 2]) {
+    let tracker = tracker(&server.uri, folder);
+    let uri = log(&tracker, folder);
+    let versions = [(); 2].map(|()| tracker.register(MODEL, &uri, &info()).unwrap());
+    tracker.promote(&versions[0], DeploymentStage::Staging).unwrap();
+    (tracker, versions)
+}
+
+#[test]
+fn a_promotion_that_fails_at_any_request_is_completed_by_its_repetition() {
+    let promote = |fault: Option<(usize, Fault)>| {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Fake::start();
+        let (tracker, versions) = two_versions(&server, folder.path());
+        let before = server.state().asked;
+        server.state().fault = fault.map(|(nth, fault)| (before + nth, fault));
+        if let Err(error) = tracker.promote(&versions[1], DeploymentStage::Staging) {
+            assert!(error.is_transient(), "{error}");
+            tracker.promote(&versions[1], DeploymentStage::Staging).unwrap();
+        }
+        let mut seen = server.seen();
+        let tags: Vec<Value> = (0..2).map(|n| seen["versions"][n]["tags"].take()).collect();
+        let asked = server.state().asked - before;
+        (seen, tags, asked)
+    };
+    let (expected, tags, requests) = promote(None);
+    assert_eq!(
+        (&expected["versions"][0]["stage"], &expected["versions"][1]["stage"]),
+        (&"Archived".into(), &"Staging".into())
+    );
+    assert_eq!(expected["aliases"][0][2], 2);
+    assert_eq!(tags[1]["tsc.previous_version"], "1");
+    assert!(tags[0]["tsc.retired_at"].is_string() && tags[1]["tsc.promoted_by"].is_string(), "{tags:?}");
+    assert!((8..20).contains(&requests), "{requests} requests");
+    for fault in [Fault::Lost, Fault::Unanswered, Fault::Busy, Fault::BusyAfterCommit] {
+        for nth in 0..requests {
+            let (seen, tags, _) = promote(Some((nth, fault)));
+            assert_eq!(seen, expected, "request {nth}, {fault:?}");
+            assert_eq!(tags[1]["tsc.previous_version"], "1", "request {nth}, {fault:?}");
+            assert!(tags[0]["tsc.retired_at"].is_string(), "request {nth}, {fault:?}: {tags:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pruning_that_fails_at_any_request_is_completed_by_its_repetition() {
+    let prune = |fault: Option<(usize, Fault)>| {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Fake::start();
+        let tracker = tracker(&server.uri, folder.path());
+        for n in 0..3 {
+            let uri = log(&tracker, folder.path());
+            let version = tracker.register(MODEL, &uri, &info()).unwrap();
+            if n == 0 {
+                tracker.promote(&version, DeploymentStage::Production).unwrap();
+            }
+        }
+        let before = server.state().asked;
+        server.state().fault = fault.map(|(nth, fault)| (before + nth, fault));
+        let mut deleted = tracker.prune(MODEL, 1);
+        if let Err(error) = &deleted {
+            assert!(error.is_transient(), "{error}");
+            deleted = tracker.prune(MODEL, 1);
+        }
+        (deleted.unwrap(), server.seen(), server.state().asked - before)
+    };
+    let (deleted, expected, requests) = prune(None);
+    assert_eq!(deleted, [2], "1 is in Production, 3 is the newest");
+    let numbers: Vec<&Value> =
+        expected["versions"].as_array().unwrap().iter().map(|v| &v["number"]).collect();
+    assert_eq!(numbers, [1, 3]);
+    assert_eq!(expected["models"].as_array().unwrap().len(), 2);
+    for fault in [Fault::Lost, Fault::Unanswered, Fault::Busy, Fault::BusyAfterCommit] {
+        for nth in 0..requests {
+            let (_, seen, _) = prune(Some((nth, fault)));
+            assert_eq!(seen, expected, "request {nth}, {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn runs_without_a_parent_become_children_of_the_run_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Fake::start();
+    log(&tracker(&server.uri, folder.path()), folder.path());
+    let config = |id: &str| MlflowConfig {
+        parent_run: Some(id.into()),
+        ..tracker(&server.uri, folder.path()).config().clone()
+    };
+    // The ids of the played server are r0 (Pipeline) and r1 (HDBSCAN).
+    for (id, name) in [("r0", "below"), ("r9", "beside")] {
+        let tracker = MlflowTracker::open(&config(id)).unwrap();
+        let run = tracker.start_run(Experiment::Training, name).unwrap();
+        run.child(&format!("child of {name}")).unwrap().finish(RunStatus::Finished).unwrap();
+        run.finish(RunStatus::Finished).unwrap();
+        let report = tracker.flush(WAIT);
+        assert!(!report.is_degraded() && report.queued == 0, "{report:?}");
+    }
+    let seen = server.seen();
+    let parent = |name: &str| {
+        let runs = seen["runs"].as_array().unwrap();
+        runs.iter().find(|run| run["name"] == name).unwrap()["parent"].clone()
+    };
+    assert_eq!((parent("below"), parent("child of below")), ("Pipeline".into(), "below".into()));
+    // A run that does not exist is nobody's parent.
+    assert_eq!((parent("beside"), parent("child of beside")), (Value::Null, "beside".into()));
 }

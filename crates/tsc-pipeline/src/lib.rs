@@ -36,7 +36,7 @@ pub use reports::{
 pub use screen::Rejected;
 pub use segments::{Agreement, SegmentParams, SegmentStability};
 pub use served::{Models, ResourcePredictions};
-pub use tracking::tracking_status;
+pub use tracking::{replay_tracking, tracking_status};
 
 pub use tsc_cluster as cluster;
 pub use tsc_core as core;

@@ -113,6 +113,35 @@ pub fn tracking_status(config: &PipelineConfig) -> Result<String> {
     }
 }
 
+/// Sends what earlier processes left in the spool of the working folder, at most until `deadline`.
+///
+/// `None` where tracking is off.
+///
+/// # Errors
+///
+/// `InvalidConfig` for an address that cannot be used; `Tracking` if an embedded store cannot be opened.
+#[cfg(feature = "mlflow")]
+pub fn replay_tracking(
+    config: &PipelineConfig,
+    deadline: std::time::Duration,
+) -> Result<Option<tsc_core::TrackingReport>> {
+    let Some(mlflow) = mlflow_config(config)? else { return Ok(None) };
+    Ok(Some(tsc_mlflow::MlflowTracker::open(&mlflow)?.replay(deadline)))
+}
+
+/// Nothing is spooled by this build.
+///
+/// # Errors
+///
+/// `InvalidConfig` for an address that this build cannot use.
+#[cfg(not(feature = "mlflow"))]
+pub fn replay_tracking(
+    config: &PipelineConfig,
+    _deadline: std::time::Duration,
+) -> Result<Option<tsc_core::TrackingReport>> {
+    open_configured(config).map(|_| None)
+}
+
 /// Where runs would go, in words.
 ///
 /// # Errors

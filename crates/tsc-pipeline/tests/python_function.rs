@@ -182,7 +182,6 @@ fn is_full() -> bool {
 
 /// `TSC_SPARK=true` says that the interpreter has pyspark, as `cargo xtask test --full` does.
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped check must be visible in the test output")]
 fn spark_udf_answers_to_the_bit() {
     if std::env::var("TSC_SPARK").is_err() {
         eprintln!("skipped: TSC_SPARK does not say that there is a Spark");

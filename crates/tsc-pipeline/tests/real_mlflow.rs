@@ -416,6 +416,25 @@ fn p25_a_rollback_serves_and_stages_the_earlier_version() {
     assert_eq!(seen.run("Training", "Pipeline")["datasets"][0]["name"], "ward 7");
 }
 
+#[test]
+fn versions_beyond_those_to_keep_are_deleted_with_their_files() {
+    let Some(python) = Python::with_mlflow() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let uri = format!("sqlite:///{}/mlflow.db", folder.path().display());
+    let mut config = config_at(Some(uri.clone()));
+    config.tracking.keep_versions = Some(1);
+    let (fitted, served) = serve(Pipeline::from_config(&config).unwrap(), drifted);
+    drop(fitted);
+    assert_eq!(served.retrain.outcome, RetrainOutcome::Promoted, "{:?}", served.retrain.reasons);
+    let seen = Seen(python.read_back(&uri, Some(MODEL)));
+    let versions = seen.0["versions"].as_array().unwrap();
+    assert_eq!(
+        (versions.len(), &versions[0]["version"], &versions[0]["stage"]),
+        (1, &json!(2), &json!("Staging"))
+    );
+    assert!(!seen.run("Retraining", "Pipeline")["models"][0]["files"].as_array().unwrap().is_empty());
+}
+
 /// What a fit and its batches cost a server: at most 40 requests and 2 a logged model, and 1 a batch, beside files.
 #[test]
 fn requests_of_a_fit_and_of_batches_stay_few() {

@@ -14,6 +14,7 @@ import tempfile
 
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
 
 client = MlflowClient(sys.argv[1], sys.argv[1])
 
@@ -41,6 +42,14 @@ def tables(run_id, paths):
             with tempfile.TemporaryDirectory() as folder:
                 found[path] = list(csv.reader(open(client.download_artifacts(run_id, path, folder))))
     return found
+
+
+def is_kept(model_id):
+    """A run lists its models for ever; one may have been deleted."""
+    try:
+        return client.get_logged_model(model_id) is not None
+    except MlflowException:
+        return False
 
 
 def model(model_id):
@@ -105,7 +114,11 @@ for experiment in client.search_experiments(view_type=ViewType.ALL):
                     }
                     for item in run.inputs.dataset_inputs
                 ],
-                "models": [model(output.model_id) for output in (run.outputs.model_outputs if run.outputs else [])],
+                "models": [
+                    model(output.model_id)
+                    for output in (run.outputs.model_outputs if run.outputs else [])
+                    if is_kept(output.model_id)
+                ],
             }
         )
     out["experiments"][experiment.name] = {

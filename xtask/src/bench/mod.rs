@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use xshell::Cmd;
 
 use self::{
     cases::{Area, Case, Kind, Peer},
@@ -152,6 +153,8 @@ fn section(about: &str, rows: &[Outcome], partial: &[String]) -> String {
 struct Lab {
     ours: Program,
     python: BTreeMap<&'static str, Program>,
+    /// Programs apart, or why there is none: some need what a machine may not have, such as OpenSSL.
+    apart: BTreeMap<&'static str, Result<Program>>,
     inputs: PathBuf,
     data: Option<PathBuf>,
 }
@@ -176,7 +179,9 @@ impl Lab {
         }
         let ours = build(area)?;
         let target = ours.parent().and_then(Path::parent).context("the target folder")?;
-        Ok(Self { inputs: target.join("bench-inputs"), ours: Program { command: vec![ours] }, python, data })
+        let apart = area.folders().into_iter().map(|folder| (folder, build_apart(folder, target))).collect();
+        let inputs = target.join("bench-inputs");
+        Ok(Self { inputs, ours: Program { command: vec![ours] }, python, apart, data })
     }
 
     /// Machine, versions and settings, a line each.
@@ -296,6 +301,10 @@ impl Lab {
     fn measure(&self, case: &Case, peer: Option<Peer>, pairs: &[(String, String)]) -> Result<Measurement> {
         let program = match peer.map(|it| it.kind) {
             Some(Kind::Python(environment)) => &self.python[environment],
+            Some(Kind::Apart(folder)) => match &self.apart[folder] {
+                Ok(program) => program,
+                Err(error) => bail!("{error:#}"),
+            },
             _ => &self.ours,
         };
         program.measure(&named(case.task, peer.map_or(OURS, |it| it.name), pairs), case.threads)
@@ -332,17 +341,28 @@ fn requirements(environment: &str) -> Result<Vec<&'static str>> {
 fn build(area: &Area) -> Result<PathBuf> {
     let sh = shell()?;
     let flags = ["build", "--release", "--quiet", "--package", "tsc-peers", "--bin", area.name];
-    let build = cargo(&sh, flags).args(area.build).arg("--message-format=json-render-diagnostics");
-    let messages = build.quiet().read()?;
+    built(cargo(&sh, flags).args(area.build), area.name)
+}
+
+/// Builds the peers of a folder, which is a workspace of its own, below our target folder.
+fn build_apart(folder: &str, target: &Path) -> Result<Program> {
+    let sh = shell()?;
+    let manifest = root().join("benches/peers").join(folder).join("Cargo.toml");
+    let flags = ["build", "--release", "--quiet", "--locked"];
+    let build = cargo(&sh, flags).arg("--manifest-path").arg(manifest);
+    let build = build.arg("--target-dir").arg(target.join(folder));
+    built(build, &format!("tsc-peer-{folder}")).map(|program| Program { command: vec![program] })
+}
+
+/// Runs a build and gives the path of one of its programs.
+fn built(build: Cmd<'_>, name: &str) -> Result<PathBuf> {
+    let messages = build.arg("--message-format=json-render-diagnostics").quiet().read()?;
     let executable = |line: &str| {
         let json = Json::parse(line).ok()?;
-        let is_ours = json.get("target").get("name").text() == Some(area.name);
-        json.get("executable").text().filter(|_| is_ours).map(PathBuf::from)
+        let is_it = json.get("target").get("name").text() == Some(name);
+        json.get("executable").text().filter(|_| is_it).map(PathBuf::from)
     };
-    messages
-        .lines()
-        .find_map(executable)
-        .with_context(|| format!("cargo has built no program `{}`", area.name))
+    messages.lines().find_map(executable).with_context(|| format!("cargo has built no program `{name}`"))
 }
 
 /// Name and version of a crate in the lock file.

@@ -104,7 +104,7 @@ fn outcome(case: &Case, row: &Row, runs: &Runs) -> Outcome {
     let theirs = match row.peer.kind {
         Kind::Own(key) => spread(OURS, key),
         Kind::Limit(limit) => Spread::of([f64::from(limit)].into_iter()),
-        Kind::Python(_) | Kind::Rust => spread(row.peer.name, row.figure.key),
+        Kind::Python(_) | Kind::Rust | Kind::Apart(_) => spread(row.peer.name, row.figure.key),
     };
 
     let mut notes = Vec::new();
@@ -142,7 +142,7 @@ fn outcome(case: &Case, row: &Row, runs: &Runs) -> Outcome {
 
 /// Why our result does not count, if it does not.
 fn wrong(case: &Case, row: &Row, runs: &Runs) -> Option<String> {
-    let is_measured = matches!(row.peer.kind, Kind::Python(_) | Kind::Rust);
+    let is_measured = row.peer.is_measured();
     let (reference, tolerance) = match case.check {
         Check::EqualTo(reference, tolerance) => (reference.name, tolerance),
         Check::EqualToEach(tolerance) | Check::NoWorse(tolerance) if is_measured => {

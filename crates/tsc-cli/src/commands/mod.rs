@@ -3,6 +3,7 @@
 mod doctor;
 mod fit;
 mod init;
+mod replay;
 mod score;
 mod whole;
 
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 pub(crate) use doctor::doctor;
 pub(crate) use fit::{fit, print_value, undelivered};
 pub(crate) use init::init;
+pub(crate) use replay::replay;
 pub(crate) use score::score;
 
 fn config(path: Option<&Path>) -> Result<PipelineConfig, Failure> {

@@ -30,6 +30,29 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
+/// Removes a folder that holds one model, and the model's own folder above it if that is empty then.
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(source) => {
+            return Err(TrackingError::File { action: "removing", path: folder.into(), source }.into());
+        }
+        Ok(()) => {}
+    }
+    // Not empty where somebody has put more beside it.
+    drop(folder.parent().map(std::fs::remove_dir));
+    Ok(())
+}
+
+/// Whether a place is that of this model and holds nothing else: only such a place may be emptied.
+pub(crate) fn is_of_model(place: &str, id: &str) -> bool {
+    let its_own = place.split(['/', '\\']).rev().take(2).any(|part| part == id);
+    if !its_own {
+        tracing::warn!(%place, model = %id, "the files of a deleted model stay, their place is not the model's own");
+    }
+    its_own
+}
+
 /// A new folder; one with files in it is refused.
 pub(super) fn create_empty(folder: &Path) -> Result<()> {
     let failed = |source| TrackingError::File { action: "creating", path: folder.into(), source };

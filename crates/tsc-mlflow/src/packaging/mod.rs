@@ -17,7 +17,7 @@ mod lightgbm;
 mod pipeline;
 mod python_function;
 
-pub(crate) use folder::read_folder;
+pub(crate) use folder::{is_of_model, read_folder, remove_folder};
 pub(crate) use identity::{Identity, with_identity};
 pub use lightgbm::write_lightgbm_model;
 pub use pipeline::{BUNDLE_FOLDER, PipelineModel, write_pipeline_model};

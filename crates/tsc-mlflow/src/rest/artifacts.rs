@@ -10,6 +10,7 @@ use crate::wire_values;
 
 use super::Reply;
 use super::RestStore;
+use super::versions::gone;
 use super::wire::FilesAnswer;
 
 enum Root {
@@ -50,6 +51,17 @@ impl RestStore {
         }
     }
 
+    /// Removes everything below the artifact uri of a logged model.
+    pub(super) fn remove_files(&self, uri: &str, model: &str) -> Result<()> {
+        if !packaging::is_of_model(uri, model) {
+            return Ok(());
+        }
+        match Root::of(uri)? {
+            Root::Proxy(root) => Ok(gone(self.client.delete_files(&root))?),
+            Root::Folder(root) => packaging::remove_folder(&root),
+        }
+    }
+
     /// Copies everything below an artifact uri.
     pub(super) fn download_all(&self, uri: &str, into: &Path) -> Result<()> {
         match Root::of(uri)? {
@@ -80,12 +92,8 @@ impl RestStore {
 fn plain_name(path: &str) -> Reply<&str> {
     let name = path.rsplit('/').next().unwrap_or_default();
     if name.is_empty() || name == "." || name == ".." || name.contains(['\\', ':']) {
-        return Err(RestError {
-            status: Some(200),
-            code: None,
-            message: format!("the server lists a file named {path:?}"),
-            request: "GET artifacts".into(),
-        });
+        let message = format!("the server lists a file named {path:?}");
+        return Err(RestError::new(Some(200), message, "GET artifacts".into()));
     }
     Ok(name)
 }

@@ -66,7 +66,7 @@ pub(super) fn authorization(
         basic(&user, &password)
     } else if let (Some(user), Some(password)) = (user, password) {
         basic(&user, &password)
-    } else if let Some(token) = set("MLFLOW_TRACKING_TOKEN") {
+    } else if let Some(token) = set("MLFLOW_TRACKING_TOKEN").or_else(|| databricks_token(uri, &set)) {
         format!("Bearer {token}")
     } else {
         return Ok(None);
@@ -75,6 +75,15 @@ pub(super) fn authorization(
         return refuse("MLFLOW_TRACKING_TOKEN", "has characters that no header may have");
     }
     Ok(Some(Authorization(header)))
+}
+
+/// The token of a workspace, for that workspace alone: no other server must see it.
+fn databricks_token(uri: &str, set: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let host = set("DATABRICKS_HOST")?;
+    let host = host.trim_end_matches('/');
+    let below = uri.strip_prefix(host)?;
+    let is_there = host.starts_with("https://") && (below.is_empty() || below.starts_with('/'));
+    set("DATABRICKS_TOKEN").filter(|_| is_there)
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -127,6 +136,22 @@ mod tests {
         assert_eq!(header("http://Aladdin:open%20sesame@h", &[token]), rfc);
         assert_eq!(header("http://h", &[user, token]), Some("Bearer t".into()));
         assert_eq!(header("http://h", &[]), None);
+    }
+
+    #[test]
+    fn the_token_of_a_workspace_goes_to_that_workspace_alone() {
+        let host = ("DATABRICKS_HOST", "https://dbc.example/");
+        let vars = [host, ("DATABRICKS_TOKEN", "geheim")];
+        for uri in ["https://dbc.example", "https://dbc.example/"] {
+            assert_eq!(header(uri, &vars), Some("Bearer geheim".into()), "{uri}");
+        }
+        for uri in ["https://dbc.example.org", "https://h", "http://dbc.example"] {
+            assert_eq!(header(uri, &vars), None, "{uri}");
+        }
+        assert_eq!(header("http://h", &[("DATABRICKS_HOST", "http://h"), vars[1]]), None);
+        assert_eq!(header("https://dbc.example", &[vars[1]]), None);
+        let own = header("https://dbc.example", &[host, vars[1], ("MLFLOW_TRACKING_TOKEN", "t")]);
+        assert_eq!(own, Some("Bearer t".into()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! HTTP: one agent, JSON in and out, errors with what the server said.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -14,11 +15,14 @@ use crate::error::RestError;
 
 use super::Reply;
 use super::auth::{Authorization, authorization};
+use super::silence::Silence;
 
 /// MLflow's server closes an idle connection after 5 s; one that is about to be closed loses a request.
 const IDLE: Duration = Duration::from_secs(3);
 /// A file may take longer than a request.
 const TRANSFER: Duration = Duration::from_secs(600);
+/// A caller waits for the registry; what fails is carried out later.
+const HURRIED: Duration = Duration::from_secs(5);
 /// What is kept of a body that is not MLflow's JSON.
 const KEPT_BODY: usize = 512;
 
@@ -28,6 +32,9 @@ pub(super) struct Client {
     base: String,
     authorization: Option<Authorization>,
     workspace: Option<String>,
+    silence: Arc<Silence>,
+    /// How long a request may take, if not as long as configured.
+    limit: Option<Duration>,
 }
 
 impl std::fmt::Debug for Client {
@@ -57,7 +64,20 @@ impl Client {
             base: address.to_owned(),
             authorization: authorization(uri, &var)?,
             workspace: var("MLFLOW_WORKSPACE").filter(|name| !name.is_empty()),
+            silence: Arc::default(),
+            limit: None,
         })
+    }
+
+    /// The same for questions that a caller waits for.
+    pub(super) fn hurried(&self, config: &MlflowConfig) -> Self {
+        let limit = HURRIED.min(Duration::from_millis(config.timeouts.request.0));
+        Self { limit: Some(limit), ..self.clone() }
+    }
+
+    /// Whether the server has not answered for longer than a caller should wait.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silence.is_long()
     }
 
     /// GET below `/api/2.0/mlflow/`.
@@ -81,6 +101,20 @@ impl Client {
         let bytes = request.encoded(body)?;
         let builder = self.headed(self.agent.patch(request.url()));
         request.json(builder.content_type("application/json").send(&bytes[..]))
+    }
+
+    /// DELETE below `/api/2.0/mlflow/`, which MLflow wants to have a body.
+    pub(super) fn delete(&self, path: &str, body: &impl Serialize) -> Reply<()> {
+        let request = Request { client: self, method: "DELETE", path: format!("/api/2.0/mlflow/{path}") };
+        let bytes = request.encoded(body)?;
+        let builder = self.headed(self.agent.delete(request.url())).force_send_body();
+        request.bytes(builder.content_type("application/json").send(&bytes[..])).map(drop)
+    }
+
+    /// The artifact proxy: removes a file, or a folder and all that is in it.
+    pub(super) fn delete_files(&self, path: &str) -> Reply<()> {
+        let request = Request { client: self, method: "DELETE", path: proxied(path) };
+        request.bytes(self.headed(self.agent.delete(request.url())).call()).map(drop)
     }
 
     /// A path outside MLflow's API; the body is not read.
@@ -118,6 +152,10 @@ impl Client {
         if let Some(workspace) = &self.workspace {
             builder = builder.header("X-MLFLOW-WORKSPACE", workspace);
         }
+        if let Some(limit) = self.limit {
+            builder = builder.config().timeout_global(Some(limit)).build();
+        }
+        self.silence.asked();
         builder
     }
 }
@@ -139,7 +177,7 @@ impl Request<'_> {
     }
 
     fn failed(&self, status: Option<u16>, message: String) -> RestError {
-        RestError { status, code: None, message, request: format!("{} {}", self.method, self.url()) }
+        RestError::new(status, message, format!("{} {}", self.method, self.url()))
     }
 
     fn json<T: DeserializeOwned>(&self, answer: Answer) -> Reply<T> {
@@ -152,14 +190,19 @@ impl Request<'_> {
 
     fn bytes(&self, answer: Answer) -> Reply<Vec<u8>> {
         let mut response = answer.map_err(|error| self.failed(None, error.to_string()))?;
+        self.client.silence.answered();
         let status = response.status().as_u16();
+        let wish = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let body = response.body_mut().with_config().limit(u64::MAX).read_to_vec();
         let body = match body {
             Ok(body) => body,
             Err(error) if status < 300 => return Err(self.failed(None, error.to_string())),
             Err(_) => Vec::new(),
         };
-        if (200..300).contains(&status) { Ok(body) } else { Err(self.refused(status, &body)) }
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        Err(RestError { retry_after: wish.map(Duration::from_secs), ..self.refused(status, &body) })
     }
 
     /// MLflow answers in JSON; a proxy in front of it, or an unknown route, in HTML.

@@ -9,6 +9,7 @@ mod batch;
 mod client;
 mod models;
 mod runs;
+mod silence;
 #[cfg(feature = "tls")]
 mod tls;
 mod versions;
@@ -25,7 +26,7 @@ use crate::config::MlflowConfig;
 use crate::limits::BATCH;
 use crate::model_uri::ModelRef;
 use crate::op::{NewRun, Op};
-use crate::store::{Attempt, Delivery, Promotion, StoredVersion, TrackingStore};
+use crate::store::{Attempt, Delivery, HeldVersion, Promotion, StoredVersion, TrackingStore};
 
 use crate::error::RestError;
 
@@ -39,6 +40,8 @@ type Reply<T> = std::result::Result<T, RestError>;
 #[derive(Debug)]
 pub(crate) struct RestStore {
     client: Client,
+    /// For the registry.
+    hurried: Client,
     /// Names under which runs and models of this configuration are found again.
     experiments: [String; 3],
     known: Mutex<Known>,
@@ -69,7 +72,8 @@ impl RestStore {
     pub(crate) fn new(address: &str, uri: &str, config: &MlflowConfig) -> Result<Self> {
         let experiments = [Experiment::Training, Experiment::BatchProcessing, Experiment::Retraining]
             .map(|experiment| config.experiment(experiment));
-        Ok(Self { client: Client::new(address, uri, config)?, experiments, known: Mutex::default() })
+        let client = Client::new(address, uri, config)?;
+        Ok(Self { hurried: client.hurried(config), client, experiments, known: Mutex::default() })
     }
 }
 
@@ -80,6 +84,10 @@ impl TrackingStore for RestStore {
 
     fn chunk(&self) -> usize {
         BATCH
+    }
+
+    fn is_silent(&self) -> bool {
+        self.client.is_silent()
     }
 
     fn probe(&self) -> Result<()> {
@@ -121,8 +129,16 @@ impl TrackingStore for RestStore {
         self.newest_in_stage(name, stage)
     }
 
-    fn promote(&self, promotion: &Promotion<'_>) -> Result<()> {
+    fn promote(&self, promotion: &Promotion<'_>) -> Result<bool> {
         self.move_to_stage(promotion)
+    }
+
+    fn versions(&self, name: &str) -> Result<Vec<HeldVersion>> {
+        self.list_versions(name)
+    }
+
+    fn delete_version(&self, version: &ModelVersion) -> Result<()> {
+        self.remove_version(version)
     }
 
     fn fetch(&self, model: &ModelRef, into: &Path) -> Result<()> {

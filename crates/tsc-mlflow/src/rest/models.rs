@@ -14,6 +14,7 @@ use crate::store::Attempt;
 use crate::wire_values;
 
 use super::Reply;
+use super::versions::gone;
 use super::wire::{ModelAnswer, ModelInfo, ModelsAnswer, tags};
 use super::{KnownRun, RestStore};
 
@@ -118,5 +119,17 @@ impl RestStore {
     pub(super) fn download(&self, model: &ModelRef, into: &Path) -> Result<()> {
         let info = self.find_model(model)?;
         self.download_all(&info.artifact_uri, into)
+    }
+    /// Deletes a logged model, its files first: a model that is gone would not lead to them.
+    pub(super) fn remove_model(&self, id: &str) -> Result<()> {
+        let path = format!("logged-models/{id}");
+        let info = match self.client.get::<ModelAnswer>(&path, &[]) {
+            Err(error) if error.status == Some(404) => return Ok(()),
+            answer => answer?.model.info,
+        };
+        self.remove_files(&info.artifact_uri, id)?;
+        gone(self.client.delete(&path, &json!({"model_id": id})))?;
+        lock(&self.known).models.retain(|_, known| known.model_id != id);
+        Ok(())
     }
 }

@@ -82,7 +82,10 @@ impl RestStore {
             return Ok(Some(known));
         }
         let parent = match &run.parent {
-            Some(key) => self.find(key, &run.experiment)?.map(|parent| parent.id),
+            Some(key) => match self.find(key, &run.experiment)? {
+                Some(parent) => Some(parent.id),
+                None => self.foreign(key)?,
+            },
             None => None,
         };
         let known = match self.create_run(run, parent.as_deref()) {
@@ -128,6 +131,18 @@ impl RestStore {
             lock(&self.known).runs.insert(key.to_owned(), known.clone());
         }
         Ok(found)
+    }
+
+    /// The id itself, if it is that of a run which somebody else made.
+    fn foreign(&self, id: &str) -> Reply<Option<String>> {
+        match self.client.get::<RunAnswer>("runs/get", &[("run_id", id)]) {
+            Ok(answer) => Ok(Some(answer.run.info.run_id)),
+            Err(error) if error.is_transient() => Err(error),
+            Err(_) => {
+                tracing::warn!(run = %id, "the parent run is not on the server, its children have none");
+                Ok(None)
+            }
+        }
     }
 
     fn forget_experiment(&self, name: &str) -> bool {

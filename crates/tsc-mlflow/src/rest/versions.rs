@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 use tsc_core::{ModelUri, ModelVersion, Result, VersionInfo};
 
 use crate::config::Stages;
+use crate::error::NOT_FOUND;
 use crate::model_uri::{self, ModelRef};
-use crate::store::{ABOUT_MODEL, Promotion, StoredVersion};
+use crate::store::{ABOUT_MODEL, HeldVersion, Promotion, RETIRED_AT, StoredVersion, is_in_use, when};
 
 use super::Reply;
 use super::RestStore;
-use super::wire::{Version, VersionAnswer, VersionsAnswer, tags};
+use super::wire::{RegisteredAnswer, Version, VersionAnswer, VersionsAnswer, tags};
 
 /// The address that was given out when the model was logged; the server's source is another one.
 const LOCAL_URI: &str = "tsc.model_uri";
@@ -47,7 +48,7 @@ impl RestStore {
             "description": info.description,
             "tags": tags(&own),
         });
-        match self.client.post::<VersionAnswer>("model-versions/create", &body) {
+        match self.hurried.post::<VersionAnswer>("model-versions/create", &body) {
             Ok(answer) => Ok(answer.model_version.version),
             // The answer may have been lost after the version was made.
             Err(error) if error.is_transient() => {
@@ -72,12 +73,12 @@ impl RestStore {
 
     fn search_versions(&self, filter: &str) -> Reply<Vec<Version>> {
         let query = [("filter", filter), ("max_results", "1000"), ("order_by", "version_number DESC")];
-        Ok(self.client.get::<VersionsAnswer>("model-versions/search", &query)?.model_versions)
+        Ok(self.hurried.get::<VersionsAnswer>("model-versions/search", &query)?.model_versions)
     }
 
     pub(super) fn get_version(&self, name: &str, version: u64) -> Result<Option<StoredVersion>> {
         let number = version.to_string();
-        match self.client.get::<VersionAnswer>("model-versions/get", &[("name", name), ("version", &number)])
+        match self.hurried.get::<VersionAnswer>("model-versions/get", &[("name", name), ("version", &number)])
         {
             Ok(answer) => Ok(Some(stored(answer.model_version))),
             Err(error) if error.has_code("RESOURCE_DOES_NOT_EXIST") => Ok(None),
@@ -98,12 +99,14 @@ impl RestStore {
     pub(super) fn get_version_tag(&self, name: &str, version: u64, key: &str) -> Result<Option<String>> {
         let number = version.to_string();
         let query = [("name", name), ("version", number.as_str())];
-        let answer = self.client.get::<VersionAnswer>("model-versions/get", &query)?;
+        let answer = self.hurried.get::<VersionAnswer>("model-versions/get", &query)?;
         Ok(answer.model_version.tags.into_iter().find(|tag| tag.key == key).map(|tag| tag.value))
     }
 
     pub(super) fn get_alias(&self, name: &str, alias: &str) -> Result<Option<ModelVersion>> {
-        match self.client.get::<VersionAnswer>("registered-models/alias", &[("name", name), ("alias", alias)])
+        match self
+            .hurried
+            .get::<VersionAnswer>("registered-models/alias", &[("name", name), ("alias", alias)])
         {
             Ok(answer) => Ok(Some(stored(answer.model_version).version)),
             // An unknown alias is an invalid parameter to MLflow, an unknown model a missing resource.
@@ -123,31 +126,82 @@ impl RestStore {
         Ok(newest.map(|version| stored(version).version))
     }
 
-    pub(super) fn move_to_stage(&self, promotion: &Promotion<'_>) -> Result<()> {
+    pub(super) fn move_to_stage(&self, promotion: &Promotion<'_>) -> Result<bool> {
         let ModelVersion { name, version, .. } = promotion.version;
+        for (key, value) in promotion.tags() {
+            self.set_version_tag(name, *version, key, &value)?;
+        }
         let number = version.to_string();
         let alias = json!({"name": name, "alias": promotion.stage.alias(), "version": number});
-        self.client.post::<Value>("registered-models/alias", &alias)?;
-        if promotion.stages == Stages::Compat {
+        self.hurried.post::<Value>("registered-models/alias", &alias)?;
+        let mut has_stages = promotion.stages == Stages::Compat;
+        if has_stages {
             let body = json!({
                 "name": name,
                 "version": number,
                 "stage": promotion.stage.name(),
                 "archive_existing_versions": true,
             });
-            match self.client.post::<Value>("model-versions/transition-stage", &body) {
+            match self.hurried.post::<Value>("model-versions/transition-stage", &body) {
                 // Stages are deprecated; the alias counts.
                 Err(error) if !error.is_transient() => {
+                    has_stages = false;
                     tracing::warn!(%error, "the server takes no stages, the alias is set");
                 }
                 result => drop(result?),
             }
         }
-        for (number, key, value) in promotion.tags() {
-            let body = json!({"name": name, "version": number.to_string(), "key": key, "value": value});
-            self.client.post::<Value>("model-versions/set-tag", &body)?;
+        if let Some(previous) = promotion.previous {
+            self.set_version_tag(name, previous, RETIRED_AT, &when(promotion.at))?;
         }
-        Ok(())
+        Ok(has_stages)
+    }
+
+    fn set_version_tag(&self, name: &str, version: u64, key: &str, value: &str) -> Reply<()> {
+        let body = json!({"name": name, "version": version.to_string(), "key": key, "value": value});
+        self.hurried.post::<Value>("model-versions/set-tag", &body).map(drop)
+    }
+
+    pub(super) fn list_versions(&self, name: &str) -> Result<Vec<HeldVersion>> {
+        let named = match self.hurried.get::<RegisteredAnswer>("registered-models/get", &[("name", name)]) {
+            Err(error) if error.has_code("RESOURCE_DOES_NOT_EXIST") => return Ok(Vec::new()),
+            answer => answer?.registered_model.aliases,
+        };
+        let versions = self.search_versions(&format!("name = '{name}'"))?;
+        let held = |version: Version| {
+            let is_named = named.iter().any(|alias| alias.version == version.version);
+            let is_held = is_named || is_in_use(&version.current_stage);
+            HeldVersion { version: stored(version).version, is_held }
+        };
+        Ok(versions.into_iter().map(held).collect())
+    }
+
+    pub(super) fn remove_version(&self, version: &ModelVersion) -> Result<()> {
+        // A version of somebody else may be made of a run's files, which are the run's.
+        if let Ok(model @ ModelRef::Logged(_)) = ModelRef::parse(&version.source) {
+            match self.find_model(&model) {
+                Err(error) if error.code() == NOT_FOUND => {}
+                info => {
+                    let id = info?.model_id;
+                    let source = model_uri::logged(&id).0;
+                    let made_of_it = self.search_versions(&format!("source_path = '{source}'"))?;
+                    let is_it = |v: &Version| v.name == version.name && v.version == version.version;
+                    if made_of_it.iter().all(is_it) {
+                        self.remove_model(&id)?;
+                    }
+                }
+            }
+        }
+        let body = json!({"name": version.name, "version": version.version.to_string()});
+        Ok(gone(self.hurried.delete("model-versions/delete", &body))?)
+    }
+}
+
+/// What is not there is deleted.
+pub(super) fn gone(result: Reply<()>) -> Reply<()> {
+    match result {
+        Err(error) if error.status == Some(404) => Ok(()),
+        result => result,
     }
 }
 

@@ -116,6 +116,23 @@ pub(super) struct Version {
     pub(super) tags: Vec<Tag>,
 }
 
+#[derive(Debug, Deserialize)]
+pub(super) struct RegisteredAnswer {
+    pub(super) registered_model: Registered,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Registered {
+    #[serde(default)]
+    pub(super) aliases: Vec<Alias>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Alias {
+    #[serde(deserialize_with = "integer")]
+    pub(super) version: u64,
+}
+
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Tag {
     pub(super) key: String,
@@ -202,6 +219,8 @@ mod tests {
             Just("models"),
             Just("model_id"),
             Just("model_version"),
+            Just("registered_model"),
+            Just("aliases"),
             Just("model_versions"),
             Just("name"),
             Just("version"),
@@ -244,6 +263,7 @@ mod tests {
         read::<ModelsAnswer>(text);
         read::<VersionAnswer>(text);
         read::<VersionsAnswer>(text);
+        read::<RegisteredAnswer>(text);
         read::<FilesAnswer>(text);
     }
 

@@ -22,7 +22,8 @@ use crate::error::TrackingError;
 use crate::limits::BATCH;
 use crate::model_uri::{self, ModelRef};
 use crate::op::{NewRun, Op};
-use crate::store::{Attempt, Delivery, Promotion, StoredVersion, TrackingStore};
+use crate::packaging;
+use crate::store::{Attempt, Delivery, HeldVersion, Promotion, StoredVersion, TrackingStore};
 
 /// How long a writer waits for another process.
 const BUSY: Duration = Duration::from_secs(20);
@@ -155,9 +156,34 @@ impl TrackingStore for SqliteStore {
         self.read("reading a stage", |db| versions::by_stage(db, name, stage))
     }
 
-    fn promote(&self, promotion: &Promotion<'_>) -> Result<()> {
+    fn promote(&self, promotion: &Promotion<'_>) -> Result<bool> {
         self.write("promoting a version", |tx| {
             versions::promote(tx, promotion).map_err(self.failed("promoting a version"))
+        })
+    }
+
+    fn versions(&self, name: &str) -> Result<Vec<HeldVersion>> {
+        self.read("reading versions", |db| versions::all(db, name))
+    }
+
+    fn delete_version(&self, version: &ModelVersion) -> Result<()> {
+        let failed = self.failed("deleting a version");
+        self.write("deleting a version", |tx| {
+            let model = match ModelRef::parse(&version.source) {
+                Ok(ModelRef::Logged(id)) if versions::is_only_one_of(tx, version).map_err(&failed)? => {
+                    Some(id)
+                }
+                _ => None,
+            };
+            if let Some(id) = &model {
+                models::delete(tx, id).map_err(&failed)?;
+            }
+            versions::delete(tx, version).map_err(&failed)?;
+            // Before the commit: files that are left over find their version again, rows alone would lose them.
+            match model.map(|id| models::files_of_deleted(tx, &id)).transpose().map_err(&failed)?.flatten() {
+                Some(folder) => packaging::remove_folder(&folder),
+                None => Ok(()),
+            }
         })
     }
 

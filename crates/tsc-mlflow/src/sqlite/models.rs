@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tsc_core::Result;
 
+use crate::clock;
 use crate::error::TrackingError;
 use crate::key;
 use crate::op::{NewModel, NewRun};
@@ -74,6 +75,26 @@ pub(super) fn location(db: &Connection, id: &str) -> rusqlite::Result<Option<Str
         |row| row.get(0),
     )
     .optional()
+}
+
+/// Marks a logged model as deleted, as MLflow does.
+pub(super) fn delete(tx: &Transaction<'_>, id: &str) -> rusqlite::Result<()> {
+    tx.execute(
+        "UPDATE logged_models SET lifecycle_stage = 'deleted', last_updated_timestamp_ms = ?2 \
+         WHERE model_id = ?1 AND lifecycle_stage = 'active'",
+        params![id, clock::now_ms()],
+    )
+    .map(drop)
+}
+
+/// Folder of a deleted model's files, if it is a folder of this machine and the model's own.
+pub(super) fn files_of_deleted(tx: &Transaction<'_>, id: &str) -> rusqlite::Result<Option<PathBuf>> {
+    let place: Option<String> = tx
+        .query_row("SELECT artifact_location FROM logged_models WHERE model_id = ?1", [id], |row| row.get(0))
+        .optional()?;
+    Ok(place
+        .filter(|place| packaging::is_of_model(place, id))
+        .and_then(|place| wire_values::local_path(&place)))
 }
 
 /// Writes into the model which versions are made of it, as MLflow's server does: its pages read that.

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::config::Stages;
 use crate::error::TrackingError;
 use crate::model_uri::{self, ModelRef};
-use crate::store::{ABOUT_MODEL, Promotion, StoredVersion};
+use crate::store::{ABOUT_MODEL, HeldVersion, Promotion, RETIRED_AT, StoredVersion, is_in_use, when};
 
 use super::{SqliteStore, models};
 
@@ -157,10 +157,14 @@ fn set_tag(tx: &Transaction<'_>, name: &str, version: u64, key: &str, value: &st
     Ok(())
 }
 
-pub(super) fn promote(tx: &Transaction<'_>, promotion: &Promotion<'_>) -> rusqlite::Result<()> {
+pub(super) fn promote(tx: &Transaction<'_>, promotion: &Promotion<'_>) -> rusqlite::Result<bool> {
     let ModelVersion { name, version, .. } = promotion.version;
+    for (key, value) in promotion.tags() {
+        set_tag(tx, name, *version, key, &value)?;
+    }
     set_alias(tx, name, promotion.stage, *version)?;
-    if promotion.stages == Stages::Compat {
+    let has_stages = promotion.stages == Stages::Compat;
+    if has_stages {
         tx.execute(
             "UPDATE model_versions SET current_stage = 'Archived', last_updated_time = ?4 \
              WHERE name = ?1 AND version <> ?2 AND current_stage = ?3",
@@ -172,10 +176,52 @@ pub(super) fn promote(tx: &Transaction<'_>, promotion: &Promotion<'_>) -> rusqli
             params![name, signed(*version), promotion.stage.name(), promotion.at],
         )?;
     }
-    for (number, key, value) in promotion.tags() {
-        set_tag(tx, name, number, key, &value)?;
+    if let Some(previous) = promotion.previous {
+        set_tag(tx, name, previous, RETIRED_AT, &when(promotion.at))?;
     }
-    Ok(())
+    Ok(has_stages)
+}
+
+/// All versions of a registered model that are not deleted.
+pub(super) fn all(db: &Connection, name: &str) -> rusqlite::Result<Vec<HeldVersion>> {
+    let mut aliases = db.prepare("SELECT version FROM registered_model_aliases WHERE name = ?1")?;
+    let named: Vec<i64> = aliases.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut versions =
+        db.prepare(&format!("{COLUMNS} WHERE v.name = ?1 AND v.current_stage <> 'Deleted_Internal'"))?;
+    let held = |row: &Row<'_>| {
+        let StoredVersion { version, stage } = stored(row)?;
+        let is_held = named.contains(&signed(version.version)) || is_in_use(&stage);
+        Ok(HeldVersion { version, is_held })
+    };
+    versions.query_map([name], held)?.collect()
+}
+
+/// Whether no other version, of any registered model, is made of the same logged model.
+pub(super) fn is_only_one_of(tx: &Transaction<'_>, version: &ModelVersion) -> rusqlite::Result<bool> {
+    let others: i64 = tx.query_row(
+        "SELECT COUNT(*) FROM model_versions WHERE source = ?1 AND NOT (name = ?2 AND version = ?3)",
+        params![version.source.0, version.name, signed(version.version)],
+        |row| row.get(0),
+    )?;
+    Ok(others == 0)
+}
+
+/// Leaves of a version what MLflow leaves: a row that keeps its number from being given out again.
+pub(super) fn delete(tx: &Transaction<'_>, version: &ModelVersion) -> rusqlite::Result<()> {
+    let row = params![version.name, signed(version.version)];
+    tx.execute("DELETE FROM registered_model_aliases WHERE name = ?1 AND version = ?2", row)?;
+    let now = clock::now_ms();
+    tx.execute(
+        "UPDATE model_versions SET current_stage = 'Deleted_Internal', last_updated_time = ?3, \
+         description = NULL, user_id = NULL, source = 'REDACTED-SOURCE-PATH', run_id = 'REDACTED-RUN-ID', \
+         run_link = 'REDACTED-RUN-LINK', status_message = NULL WHERE name = ?1 AND version = ?2",
+        params![version.name, signed(version.version), now],
+    )?;
+    tx.execute(
+        "UPDATE registered_models SET last_updated_time = ?2 WHERE name = ?1",
+        params![version.name, now],
+    )
+    .map(drop)
 }
 
 fn set_alias(tx: &Transaction<'_>, name: &str, stage: DeploymentStage, version: u64) -> rusqlite::Result<()> {

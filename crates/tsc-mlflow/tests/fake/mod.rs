@@ -274,7 +274,11 @@ impl State {
             found.map(|(_, value)| decoded(value)).unwrap_or_default()
         };
         if let Some(file) = path.strip_prefix("/api/2.0/mlflow-artifacts/artifacts/") {
-            return self.put(&decoded(file), body);
+            return if method == "DELETE" {
+                self.delete_folder(&decoded(file))
+            } else {
+                self.put(&decoded(file), body)
+            };
         }
         let body: Value = if body.is_empty() { Value::Null } else { serde_json::from_slice(body).unwrap() };
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
@@ -352,6 +356,11 @@ impl State {
                 let Some(model) = self.models.iter_mut().find(|model| model.id == id) else {
                     return missing("model");
                 };
+                if method == "DELETE" {
+                    assert!(model.files.is_empty(), "nothing would lead to these files");
+                    self.models.retain(|model| model.id != id);
+                    return (200, json!({}));
+                }
                 if method == "PATCH" {
                     model.status = text("status");
                 }
@@ -373,6 +382,17 @@ impl State {
             run.files.insert(file.to_owned(), bytes.to_vec());
         }
         (200, json!({}))
+    }
+
+    fn delete_folder(&mut self, path: &str) -> (u16, Value) {
+        let id = path.strip_prefix("models/").unwrap();
+        match self.models.iter_mut().find(|model| model.id == id) {
+            Some(model) => {
+                model.files.clear();
+                (200, json!({}))
+            }
+            None => missing("folder"),
+        }
     }
 
     fn change_run(&mut self, route: &str, body: &Value) -> (u16, Value) {
@@ -427,7 +447,8 @@ impl State {
                 }
             }
             ("POST", "model-versions/create") => {
-                let number = self.versions.iter().filter(|v| v.name == text("name")).count() as u64 + 1;
+                let mine = self.versions.iter().filter(|v| v.name == text("name"));
+                let number = mine.map(|v| v.number).max().unwrap_or(0) + 1;
                 let tags = pairs(&body["tags"]).into_iter().collect();
                 let (name, source) = (text("name"), text("source"));
                 self.versions.push(Version { name, number, source, stage: "None".into(), tags });
@@ -443,12 +464,29 @@ impl State {
             ("GET", "model-versions/search") => {
                 let name = quoted(&queried("filter"), "name");
                 let key = quoted(&queried("filter"), "tags.`tsc.op_key`");
+                let source = quoted(&queried("filter"), "source_path");
                 let mine = |v: &&Version| {
-                    Some(&v.name) == name.as_ref()
+                    (name.is_none() || Some(&v.name) == name.as_ref())
                         && (key.is_none() || v.tags.get("tsc.op_key") == key.as_ref())
+                        && (source.is_none() || Some(&v.source) == source.as_ref())
                 };
                 let found: Vec<Value> = self.versions.iter().filter(mine).map(version).collect();
                 (200, json!({"model_versions": found}))
+            }
+            ("GET", "registered-models/get") => {
+                if !self.registered.contains(&queried("name")) {
+                    return missing("model");
+                }
+                let mine = self.aliases.iter().filter(|((name, _), _)| *name == queried("name"));
+                let aliases: Vec<Value> = mine
+                    .map(|((_, alias), number)| json!({"alias": alias, "version": number.to_string()}))
+                    .collect();
+                (200, json!({"registered_model": {"name": queried("name"), "aliases": aliases}}))
+            }
+            ("DELETE", "model-versions/delete") => {
+                let before = self.versions.len();
+                self.versions.retain(|v| v.name != text("name") || v.number != number);
+                if self.versions.len() == before { missing("version") } else { (200, json!({})) }
             }
             ("GET", "registered-models/alias") => {
                 let Some(number) = self.aliases.get(&(queried("name"), queried("alias"))) else {

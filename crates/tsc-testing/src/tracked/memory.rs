@@ -301,16 +301,16 @@ impl ModelRegistry for MemoryTracker {
         Ok(self.store().versions.iter().find(|v| v.name == name && v.version == number).cloned())
     }
 
-    fn prune(&self, name: &str, keep: u64) -> Result<u64> {
+    fn prune(&self, name: &str, keep: u64) -> Result<Vec<u64>> {
         let mut store = self.store();
         let newest = store.versions.iter().filter(|v| v.name == name).map(|v| v.version).max().unwrap_or(0);
-        let before = store.versions.len();
         let deployed = store.deployed.clone();
-        store.versions.retain(|v| {
-            let held = deployed.iter().any(|((of, _), number)| of == name && *number == v.version);
-            v.name != name || held || v.version + keep > newest
-        });
-        Ok((before - store.versions.len()) as u64)
+        let is_held =
+            |v: &ModelVersion| deployed.iter().any(|((of, _), number)| *of == v.name && *number == v.version);
+        let is_old = |v: &ModelVersion| v.name == name && v.version + keep <= newest && !is_held(v);
+        let deleted = store.versions.iter().filter(|v| is_old(v)).map(|v| v.version).collect();
+        store.versions.retain(|v| !is_old(v));
+        Ok(deleted)
     }
 
     fn fetch(&self, model: &ModelUri, into: &Path) -> Result<()> {

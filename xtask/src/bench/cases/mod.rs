@@ -87,6 +87,8 @@ pub(crate) enum Kind {
     /// In the Python environment of this name.
     Python(&'static str),
     Rust,
+    /// A program in Rust with a lock file of its own, in this folder below `benches/peers`.
+    Apart(&'static str),
     /// Another figure of our own program, such as the fit that the measured call starts from.
     Own(&'static str),
     /// A number to stay below, where no peer does the same.
@@ -138,6 +140,11 @@ impl Peer {
     const fn rust(name: &'static str, mark: &'static str) -> Self {
         Self { name, kind: Kind::Rust, mark }
     }
+
+    /// Whether a program of its own measures it.
+    pub(crate) fn is_measured(&self) -> bool {
+        matches!(self.kind, Kind::Python(_) | Kind::Rust | Kind::Apart(_))
+    }
 }
 
 impl Row {
@@ -149,12 +156,19 @@ impl Row {
 impl Area {
     /// The Python environments of its peers, each once.
     pub(crate) fn environments(&self) -> Vec<&'static str> {
+        self.named(|kind| if let Kind::Python(name) = kind { Some(name) } else { None })
+    }
+
+    /// The folders of its peers' programs in Rust, each once.
+    pub(crate) fn folders(&self) -> Vec<&'static str> {
+        self.named(|kind| if let Kind::Apart(folder) = kind { Some(folder) } else { None })
+    }
+
+    fn named(&self, name: impl Fn(Kind) -> Option<&'static str>) -> Vec<&'static str> {
         let mut names = Vec::new();
-        for row in self.cases.iter().flat_map(|case| &case.rows) {
-            if let Kind::Python(name) = row.peer.kind
-                && !names.contains(&name)
-            {
-                names.push(name);
+        for found in self.cases.iter().flat_map(|case| &case.rows).filter_map(|row| name(row.peer.kind)) {
+            if !names.contains(&found) {
+                names.push(found);
             }
         }
         names
@@ -165,7 +179,7 @@ impl Case {
     /// The programs of the peers, each once, and whether it runs in every round.
     pub(crate) fn programs(&self) -> Vec<(Peer, bool)> {
         let mut programs: Vec<(Peer, bool)> = Vec::new();
-        for row in self.rows.iter().filter(|row| matches!(row.peer.kind, Kind::Python(_) | Kind::Rust)) {
+        for row in self.rows.iter().filter(|row| row.peer.is_measured()) {
             match programs.iter_mut().find(|(peer, _)| *peer == row.peer) {
                 Some((_, every_round)) => *every_round |= row.floor.is_some(),
                 None => programs.push((row.peer, row.floor.is_some())),

@@ -6,6 +6,10 @@ const CLIENT: Peer = python("MlflowClient", "");
 const EXECUTEMANY: Peer = python("sqlite3 executemany", "tables made before, no foreign keys");
 const PYTHON_RUN: Peer = python("mlflow", "imported before");
 const BARE: Peer = python("bare log-batch", "100 ready requests on one connection");
+const TRS_MLFLOW: Peer =
+    Peer { name: "trs-mlflow", kind: Kind::Apart("clients"), mark: "0.8.0, values ready" };
+const MLFLOW_CLIENT: Peer =
+    Peer { name: "mlflow-client", kind: Kind::Apart("clients"), mark: "0.0.1, values ready" };
 const OFF: Peer = Peer { name: "tracking off", kind: Kind::Own("off"), mark: "" };
 
 const P50: Figure = Figure { key: "p50_us", unit: "us", note: "median of single calls" };
@@ -78,7 +82,13 @@ fn server() -> [Case; 2] {
             task: "rest",
             arguments: vec![("metrics", 100_000)],
             check: Check::EqualToEach(0.0),
-            rows: vec![only_floor("rest", BARE, 1.1), info("rest", CLIENT), ceiling("rest", 2, 1).of(CPU)],
+            rows: vec![
+                only_floor("rest", BARE, 1.1),
+                info("rest", CLIENT),
+                info("rest", TRS_MLFLOW),
+                info("rest", MLFLOW_CLIENT),
+                ceiling("rest", 2, 1).of(CPU),
+            ],
             ..base.clone()
         },
         Case {
