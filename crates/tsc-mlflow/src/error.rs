@@ -66,6 +66,12 @@ impl RestError {
         }
     }
 
+    /// Whether the server knows no such request, as an older MLflow: it says so in HTML, without a code.
+    #[cfg(feature = "rest")]
+    pub(crate) fn is_unknown_request(&self) -> bool {
+        self.status == Some(404) && self.code.as_deref().is_none_or(|code| code == "ENDPOINT_NOT_FOUND")
+    }
+
     #[cfg(feature = "rest")]
     pub(crate) fn has_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
