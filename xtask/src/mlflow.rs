@@ -24,8 +24,13 @@ const OTHERS: [(&str, &[&str]); 2] = [
     ("mlflow-3-12", &["mlflow==3.12.0", "lightgbm==4.7.0"]),
 ];
 
+/// A release without logged models; it needs the older SQLAlchemy too.
+const OLD: (&str, &[&str]) = ("mlflow-2-22", &["mlflow==2.22.0", "sqlalchemy==2.0.41"]);
+
 /// The variable that hands the interpreter to the tests.
 pub(crate) const PYTHON_VARIABLE: &str = "TSC_MLFLOW_PYTHON";
+/// The same for the release without logged models.
+pub(crate) const OLD_VARIABLE: &str = "TSC_MLFLOW_2_PYTHON";
 
 fn dir() -> PathBuf {
     tool_dir().join("mlflow")
@@ -44,12 +49,18 @@ pub(crate) fn install() -> Result<PathBuf> {
 
 /// Installs the other releases that are tested; gives name and interpreter of each.
 pub(crate) fn install_others() -> Result<Vec<(&'static str, PathBuf)>> {
-    let install = |(name, requirements): &(&'static str, &[&str])| {
-        let dir = tool_dir().join(name);
-        venv::provide(&Host::current(), &dir, requirements, &Source::default())?;
-        Ok((*name, venv::python(&dir)))
-    };
-    OTHERS.iter().map(install).collect()
+    OTHERS.iter().map(|(name, requirements)| Ok((*name, provide(name, requirements)?))).collect()
+}
+
+/// Installs MLflow 2; gives its interpreter.
+pub(crate) fn install_old() -> Result<PathBuf> {
+    provide(OLD.0, OLD.1)
+}
+
+fn provide(name: &str, requirements: &[&str]) -> Result<PathBuf> {
+    let dir = tool_dir().join(name);
+    venv::provide(&Host::current(), &dir, requirements, &Source::default())?;
+    Ok(venv::python(&dir))
 }
 
 /// `mlflow server` on a database and artifacts in `folder`, told nothing else.

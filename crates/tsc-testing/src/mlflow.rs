@@ -43,6 +43,17 @@ impl Python {
         None
     }
 
+    /// The same for a release of MLflow 2, named by `TSC_MLFLOW_2_PYTHON`; nothing requires it.
+    #[must_use]
+    #[expect(clippy::print_stderr, reason = "a skipped check must be visible in the test output")]
+    pub fn with_mlflow_2() -> Option<Self> {
+        let python = std::env::var_os("TSC_MLFLOW_2_PYTHON");
+        if python.is_none() {
+            eprintln!("skipped: TSC_MLFLOW_2_PYTHON names no interpreter with mlflow==2.22.0");
+        }
+        Some(Self(python?.into()))
+    }
+
     /// Runs a script and returns what it prints.
     #[must_use]
     pub fn run(&self, script: &Path, arguments: &[&str]) -> String {
