@@ -39,6 +39,7 @@ impl fmt::Display for RestError {
 impl std::error::Error for RestError {}
 
 impl RestError {
+    #[cfg(any(feature = "rest", test))]
     pub(crate) fn new(status: Option<u16>, message: String, request: String) -> Self {
         Self { status, code: None, message, request, retry_after: None }
     }

@@ -272,6 +272,19 @@ fn a_promotion_that_fails_at_any_request_is_completed_by_its_repetition() {
 }
 
 #[test]
+fn a_version_whose_predecessor_is_deleted_can_be_promoted_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Fake::start();
+    let (tracker, versions) = two_versions(&server, folder.path());
+    tracker.promote(&versions[1], DeploymentStage::Staging).unwrap();
+    assert_eq!(tracker.prune(MODEL, 1).unwrap(), [1]);
+    tracker.promote(&versions[1], DeploymentStage::Staging).unwrap();
+    let seen = server.seen();
+    assert_eq!((&seen["versions"][0]["stage"], &seen["aliases"][0][2]), (&"Staging".into(), &2.into()));
+    assert_eq!(seen["models"].as_array().unwrap().len(), 1, "both versions are made of it");
+}
+
+#[test]
 fn a_pruning_that_fails_at_any_request_is_completed_by_its_repetition() {
     let prune = |fault: Option<(usize, Fault)>| {
         let folder = tempfile::tempdir().unwrap();

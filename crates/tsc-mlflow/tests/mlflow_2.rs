@@ -2,7 +2,6 @@
 //!
 //! `cargo xtask test --full` runs this with 2.22, and a failure there fails nothing.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 use std::path::Path;
 use std::time::Duration;
