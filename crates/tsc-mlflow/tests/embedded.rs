@@ -187,6 +187,21 @@ fn f06_a_version_is_readable_after_it_is_registered_and_promoted() {
     assert_eq!(count(folder.path(), "SELECT COUNT(*) FROM model_versions"), 1);
 }
 
+#[test]
+fn long_values_are_cut_where_mlflow_cuts_them_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let tracker = MlflowTracker::open(&config(folder.path())).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    run.log_params(&[("cut", &"ä".repeat(6_001)), ("whole", &"ä".repeat(6_000))]).unwrap();
+    run.set_tags(&[("cut", &"x".repeat(8_001)), ("whole", &"x".repeat(8_000))]).unwrap();
+    run.finish(RunStatus::Finished).unwrap();
+    assert_eq!(tracker.flush(WAIT).truncated, 2);
+    let sum = |table: &str| count(folder.path(), &format!("SELECT SUM(LENGTH(value)) FROM {table}"));
+    assert_eq!(sum("params"), 12_000);
+    assert_eq!(sum("tags WHERE key IN ('cut', 'whole')"), 16_000);
+    assert_eq!(sum("tags WHERE key = 'tsc.tracking.truncated' AND value = '2'"), 1);
+}
+
 /// A logged model of one file, registered so many times.
 fn registered(tracker: &MlflowTracker, folder: &Path, times: usize) -> Vec<tsc_mlflow::ModelVersion> {
     std::fs::create_dir_all(folder.join("model")).unwrap();

@@ -247,6 +247,70 @@ fn a_registration_is_not_sent_again_blindly() {
 }
 
 #[test]
+fn a_server_that_takes_no_stages_still_gets_the_alias() {
+    use tsc_mlflow::{DeploymentStage, ModelRegistry, ModelUri, ModelVersion};
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(|path, nth, body| match path {
+        p if p.contains("model-versions/get") => (200, VERSION.into()),
+        // Nobody holds it before it is set.
+        p if p.contains("registered-models/alias?") && nth < 2 => {
+            (400, r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"no alias"}"#.into())
+        }
+        p if p.contains("registered-models/alias?") => (200, VERSION.into()),
+        p if p.ends_with("transition-stage") => (404, "<html>no such page</html>".into()),
+        _ => well(path, nth, body),
+    });
+    let tracker = MlflowTracker::open(&server.config(folder.path())).unwrap();
+    let version = ModelVersion { name: "A".into(), version: 1, source: ModelUri("models:/m-1".into()) };
+    tracker.promote(&version, DeploymentStage::Production).unwrap();
+    assert_eq!((server.asked("transition-stage"), server.asked("set-tag")), (1, 2));
+}
+
+#[test]
+fn a_run_that_is_refused_as_a_whole_is_given_up_after_few_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(|path, nth, body| match path {
+        // As MLflow answers for a run that somebody has deleted.
+        p if p.ends_with("log-batch") => (
+            400,
+            r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"must be in the 'active' state"}"#.into(),
+        ),
+        _ => well(path, nth, body),
+    });
+    let tracker = MlflowTracker::open(&server.config(folder.path())).unwrap();
+    let mut run = tracker.start_run(Experiment::Training, "Pipeline").unwrap();
+    for step in 0..1_000 {
+        run.log_metrics(step, &[("rmse", 0.5)]).unwrap();
+    }
+    run.finish(RunStatus::Finished).unwrap();
+    let report = tracker.flush(WAIT);
+    assert_eq!((report.rejected, report.spooled, report.queued), (1_000, 0, 0), "{report:?}");
+    assert!(report.last_error.is_some_and(|reason| reason.contains("active")));
+    let batches = server.asked("log-batch");
+    assert!(batches < 200, "{batches} requests for 1,000 values");
+}
+
+#[test]
+fn where_there_is_no_health_page_a_search_for_one_experiment_says_that_the_server_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Played::start(|path, nth, body| match path {
+        p if p.ends_with("runs/create") && nth == 0 => (503, "busy".into()),
+        "/health" => (404, "<html>no such page</html>".into()),
+        _ => well(path, nth, body),
+    });
+    let mut config = server.config(folder.path());
+    config.retries = Retries { factor: Millis(0), jitter: Millis(0), ..Retries::default() };
+    let tracker = MlflowTracker::open(&config).unwrap();
+    tracker.start_run(Experiment::Training, "Pipeline").unwrap().finish(RunStatus::Finished).unwrap();
+    let started = Instant::now();
+    while tracker.flush(WAIT).replayed < 2 && started.elapsed() < WAIT {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(tracker.flush(WAIT).replayed, 2);
+    assert_eq!((server.asked("/health"), server.asked("experiments/search")), (1, 1));
+}
+
+#[test]
 fn the_writer_waits_as_long_as_the_server_asks() {
     let folder = tempfile::tempdir().unwrap();
     let server = Played::start(|path, nth, body| match path {

@@ -272,6 +272,19 @@ fn a_promotion_that_fails_at_any_request_is_completed_by_its_repetition() {
 }
 
 #[test]
+fn a_version_whose_predecessor_is_deleted_can_be_promoted_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Fake::start();
+    let (tracker, versions) = two_versions(&server, folder.path());
+    tracker.promote(&versions[1], DeploymentStage::Staging).unwrap();
+    assert_eq!(tracker.prune(MODEL, 1).unwrap(), [1]);
+    tracker.promote(&versions[1], DeploymentStage::Staging).unwrap();
+    let seen = server.seen();
+    assert_eq!((&seen["versions"][0]["stage"], &seen["aliases"][0][2]), (&"Staging".into(), &2.into()));
+    assert_eq!(seen["models"].as_array().unwrap().len(), 1, "both versions are made of it");
+}
+
+#[test]
 fn a_pruning_that_fails_at_any_request_is_completed_by_its_repetition() {
     let prune = |fault: Option<(usize, Fault)>| {
         let folder = tempfile::tempdir().unwrap();
@@ -333,4 +346,28 @@ fn runs_without_a_parent_become_children_of_the_run_that_is_named() {
     assert_eq!((parent("below"), parent("child of below")), ("Pipeline".into(), "below".into()));
     // A run that does not exist is nobody's parent.
     assert_eq!((parent("beside"), parent("child of beside")), (Value::Null, "beside".into()));
+}
+
+#[test]
+fn a_server_without_logged_models_keeps_a_model_among_the_files_of_its_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Fake::start();
+    server.state().old = true;
+    let first = tracker(&server.uri, folder.path());
+    let uri = log(&first, folder.path());
+    deploy(&first, &uri);
+    let report = first.flush(WAIT);
+    assert!(!report.is_degraded() && report.rejected == 0, "{report:?}");
+    // Another process knows only the address that was given out.
+    let other = tracker(&server.uri, folder.path());
+    assert_eq!(other.register(MODEL, &uri, &info()).unwrap().version, 2);
+    let version = other.latest(MODEL, DeploymentStage::Staging).unwrap().unwrap();
+    assert_eq!((version.version, &version.source), (1, &uri));
+    let seen = server.seen();
+    // r0 is the parent, the first run that was created.
+    assert_eq!(seen["runs"][1]["files"]["pipeline/model.lgb"], 4);
+    let sources: Vec<&Value> = seen["versions"].as_array().unwrap().iter().map(|v| &v["source"]).collect();
+    assert_eq!(sources, ["runs:/r0/pipeline", "runs:/r0/pipeline"]);
+    assert_eq!(other.prune(MODEL, 0).unwrap(), [2]);
+    assert_eq!(server.seen()["runs"][1]["files"]["pipeline/model.lgb"], 4, "the files are the run's");
 }

@@ -12,10 +12,13 @@ import os
 import sys
 import tempfile
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
+# MLflow 3.0.0 lists folders of a run in this store, whatever the client's.
+mlflow.set_tracking_uri(sys.argv[1])
 client = MlflowClient(sys.argv[1], sys.argv[1])
 
 
@@ -71,9 +74,6 @@ def model(model_id):
 
 
 def download(model_id):
-    import mlflow
-
-    mlflow.set_tracking_uri(sys.argv[1])
     return mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=tempfile.mkdtemp())
 
 

@@ -43,6 +43,17 @@ impl Python {
         None
     }
 
+    /// The same for a release of MLflow 2, named by `TSC_MLFLOW_2_PYTHON`; nothing requires it.
+    #[must_use]
+    #[expect(clippy::print_stderr, reason = "a skipped check must be visible in the test output")]
+    pub fn with_mlflow_2() -> Option<Self> {
+        let python = std::env::var_os("TSC_MLFLOW_2_PYTHON");
+        if python.is_none() {
+            eprintln!("skipped: TSC_MLFLOW_2_PYTHON names no interpreter with mlflow==2.22.0");
+        }
+        Some(Self(python?.into()))
+    }
+
     /// Runs a script and returns what it prints.
     #[must_use]
     pub fn run(&self, script: &Path, arguments: &[&str]) -> String {
@@ -143,13 +154,33 @@ impl MlflowServer {
             && answer.starts_with("HTTP/1.1 200")
     }
 
-    /// Ends the server and its workers, and nothing else.
+    /// Lets the server hang: it takes connections and does nothing.
+    pub fn suspend(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Ends that.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// To the server and its workers, and to nothing else.
+    fn signal(&self, signal: &str) {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let group = process.as_ref().map(|child| format!("-{}", child.id()));
+        let group = group.expect("the server was started");
+        let sent = Command::new("kill").args([signal, "--", &group]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the server cannot be sent {signal}");
+    }
+
+    /// Ends the server and its workers.
     pub fn stop(&self) {
+        if self.process.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return;
+        }
+        self.signal("-KILL");
         let child = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut child) = child else { return };
-        let group = format!("-{}", child.id());
-        let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
-        assert!(killed.is_ok_and(|status| status.success()), "the server cannot be stopped");
         child.wait().expect("a child that was killed can be waited for");
     }
 }

@@ -15,7 +15,7 @@ use crate::wire_values;
 
 use super::Reply;
 use super::versions::gone;
-use super::wire::{ModelAnswer, ModelInfo, ModelsAnswer, tags};
+use super::wire::{ModelAnswer, ModelInfo, ModelsAnswer, RunsAnswer, StoredRun, tags};
 use super::{KnownRun, RestStore};
 
 impl RestStore {
@@ -27,12 +27,16 @@ impl RestStore {
         attempt: Attempt,
     ) -> Result<()> {
         let found = match attempt {
-            Attempt::First => None,
-            Attempt::Again => self.search_model(&model.id, std::slice::from_ref(&known.experiment))?,
+            Attempt::First => Ok(None),
+            Attempt::Again => self.search_model(&model.id, std::slice::from_ref(&known.experiment)),
         };
-        let info = match found {
-            Some(info) => info,
-            None => self.create_model(run, known, model)?,
+        let made = found.and_then(|found| match found {
+            Some(info) => Ok(info),
+            None => self.create_model(run, known, model),
+        });
+        let info = match made {
+            Err(error) if error.is_unknown_request() => return self.log_in_run(known, model),
+            info => info?,
         };
         let uploaded = self.upload_model(known, model, &info);
         let ready = uploaded.as_ref().map_or("LOGGED_MODEL_UPLOAD_FAILED", |()| "LOGGED_MODEL_READY");
@@ -45,6 +49,31 @@ impl RestStore {
         self.attach_output(known, &info)?;
         lock(&self.known).models.insert(model.id.clone(), info);
         Ok(())
+    }
+
+    /// MLflow 2 has no logged models: a model is a folder among the files of its run, which a tag names.
+    fn log_in_run(&self, known: &KnownRun, model: &NewModel) -> Result<()> {
+        let info = in_run(known, &model.id, &model.name);
+        self.upload_model(known, model, &info)?;
+        let tag = json!({"run_id": known.id, "key": model_tag(&model.id), "value": model.name});
+        self.client.post::<Value>("runs/set-tag", &tag)?;
+        lock(&self.known).models.insert(model.id.clone(), info);
+        Ok(())
+    }
+
+    fn search_in_runs(&self, id: &str, experiments: &[String]) -> Reply<Option<ModelInfo>> {
+        let key = model_tag(id);
+        let body = json!({
+            "experiment_ids": experiments,
+            "filter": format!("tags.`{key}` LIKE '%'"),
+            "max_results": 1,
+        });
+        let answer: RunsAnswer = self.client.post("runs/search", &body)?;
+        let info = |run: StoredRun| {
+            let name = run.data.tags.into_iter().find(|tag| tag.key == key)?.value;
+            Some(in_run(&run.info.into(), id, &name))
+        };
+        Ok(answer.runs.into_iter().next().and_then(info))
     }
 
     fn create_model(&self, run: &NewRun, known: &KnownRun, model: &NewModel) -> Reply<ModelInfo> {
@@ -100,16 +129,20 @@ impl RestStore {
         if let Some(info) = lock(&self.known).models.get(id) {
             return Ok(info.clone());
         }
-        match self.client.get::<ModelAnswer>(&format!("logged-models/{id}"), &[]) {
+        let has_models = match self.client.get::<ModelAnswer>(&format!("logged-models/{id}"), &[]) {
             Ok(answer) => return Ok(answer.model.info),
             Err(error) if error.is_transient() => return Err(error.into()),
-            Err(_) => {}
-        }
+            Err(error) => !error.is_unknown_request(),
+        };
         let mut experiments = Vec::new();
         for name in &self.experiments {
             experiments.extend(self.known_experiment(name)?);
         }
-        let found = if experiments.is_empty() { None } else { self.search_model(id, &experiments)? };
+        let found = match (experiments.is_empty(), has_models) {
+            (true, _) => None,
+            (false, true) => self.search_model(id, &experiments)?,
+            (false, false) => self.search_in_runs(id, &experiments)?,
+        };
         let missing = || TrackingError::NotFound(format!("logged model {id} is not on the server"));
         let info = found.ok_or_else(missing)?;
         lock(&self.known).models.insert(id.clone(), info.clone());
@@ -131,5 +164,19 @@ impl RestStore {
         gone(self.client.delete(&path, &json!({"model_id": id})))?;
         lock(&self.known).models.retain(|_, known| known.model_id != id);
         Ok(())
+    }
+}
+
+/// Tag of a run that says where among its files a model lies.
+fn model_tag(id: &str) -> String {
+    format!("tsc.model.{id}")
+}
+
+fn in_run(run: &KnownRun, id: &str, name: &str) -> ModelInfo {
+    ModelInfo {
+        model_id: id.to_owned(),
+        artifact_uri: format!("{}/{name}", run.artifacts),
+        source_run_id: Some(run.id.clone()),
+        in_run: Some(format!("runs:/{}/{name}", run.id)),
     }
 }

@@ -42,9 +42,9 @@ impl RestStore {
         own.extend(info.tags.iter().cloned());
         let body = json!({
             "name": name,
-            "source": model_uri::logged(&stored.model_id).0,
+            "source": stored.source(),
             "run_id": run,
-            "model_id": stored.model_id,
+            "model_id": stored.in_run.is_none().then_some(&stored.model_id),
             "description": info.description,
             "tags": tags(&own),
         });
@@ -87,7 +87,7 @@ impl RestStore {
     }
 
     pub(super) fn newest_of(&self, name: &str, model: &ModelRef) -> Result<Option<ModelVersion>> {
-        let source = model_uri::logged(&self.find_model(model)?.model_id).0;
+        let source = self.find_model(model)?.source();
         let versions = match self.search_versions(&format!("name = '{name}'")) {
             Err(error) if error.has_code("RESOURCE_DOES_NOT_EXIST") => return Ok(None),
             versions => versions?,
@@ -177,17 +177,16 @@ impl RestStore {
     }
 
     pub(super) fn remove_version(&self, version: &ModelVersion) -> Result<()> {
-        // A version of somebody else may be made of a run's files, which are the run's.
+        // Files of a run, of which somebody else or MLflow 2 makes versions, are the run's and stay.
         if let Ok(model @ ModelRef::Logged(_)) = ModelRef::parse(&version.source) {
             match self.find_model(&model) {
                 Err(error) if error.code() == NOT_FOUND => {}
                 info => {
-                    let id = info?.model_id;
-                    let source = model_uri::logged(&id).0;
-                    let made_of_it = self.search_versions(&format!("source_path = '{source}'"))?;
+                    let info = info?;
+                    let filter = format!("source_path = '{}'", info.source());
                     let is_it = |v: &Version| v.name == version.name && v.version == version.version;
-                    if made_of_it.iter().all(is_it) {
-                        self.remove_model(&id)?;
+                    if info.in_run.is_none() && self.search_versions(&filter)?.iter().all(is_it) {
+                        self.remove_model(&info.model_id)?;
                     }
                 }
             }

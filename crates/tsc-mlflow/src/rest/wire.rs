@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::model_uri;
 use crate::op::number;
 
 #[derive(Debug, Deserialize)]
@@ -39,6 +40,8 @@ pub(super) struct RunsAnswer {
 pub(super) struct StoredRun {
     pub(super) info: RunInfo,
     #[serde(default)]
+    pub(super) data: RunData,
+    #[serde(default)]
     pub(super) inputs: Inputs,
 }
 
@@ -48,6 +51,12 @@ pub(super) struct RunInfo {
     pub(super) experiment_id: String,
     #[serde(default)]
     pub(super) artifact_uri: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct RunData {
+    #[serde(default)]
+    pub(super) tags: Vec<Tag>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -90,6 +99,16 @@ pub(super) struct ModelInfo {
     pub(super) artifact_uri: String,
     #[serde(default)]
     pub(super) source_run_id: Option<String>,
+    /// Where a server without logged models keeps it: among the files of its run.
+    #[serde(skip)]
+    pub(super) in_run: Option<String>,
+}
+
+impl ModelInfo {
+    /// What a version is made of.
+    pub(super) fn source(&self) -> String {
+        self.in_run.clone().unwrap_or_else(|| model_uri::logged(&self.model_id).0)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -211,6 +230,7 @@ mod tests {
             Just("experiment_id"),
             Just("artifact_uri"),
             Just("inputs"),
+            Just("data"),
             Just("dataset_inputs"),
             Just("dataset"),
             Just("experiment"),

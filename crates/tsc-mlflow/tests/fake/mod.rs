@@ -33,6 +33,8 @@ pub(crate) struct State {
     registered: BTreeSet<String>,
     versions: Vec<Version>,
     aliases: BTreeMap<(String, String), u64>,
+    /// Knows no logged models, as MLflow 2.
+    pub(crate) old: bool,
     /// Answers 503 to everything until somebody asks for `/ready`.
     pub(crate) away: bool,
     /// The request, counted from 0 while not away, that fails, and how.
@@ -148,7 +150,10 @@ impl Fake {
         let versions: Vec<Value> = state
             .versions
             .iter()
-            .map(|v| json!({"name": v.name, "number": v.number, "stage": v.stage, "tags": without_ids(&v.tags)}))
+            .map(|v| {
+                let tags = without_ids(&v.tags);
+                json!({"name": v.name, "number": v.number, "source": v.source, "stage": v.stage, "tags": tags})
+            })
             .collect();
         let aliases: Vec<Value> = state.aliases.iter().map(|(k, v)| json!([k.0, k.1, v])).collect();
         json!({"experiments": state.experiments, "runs": runs, "models": models, "versions": versions, "aliases": aliases})
@@ -283,6 +288,9 @@ impl State {
         let body: Value = if body.is_empty() { Value::Null } else { serde_json::from_slice(body).unwrap() };
         let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
         let route = path.strip_prefix("/api/2.0/mlflow/").unwrap_or(path);
+        if self.old && (route.starts_with("logged-models") || route == "runs/outputs") {
+            return (404, json!("<!doctype html><title>404 Not Found</title>"));
+        }
         match (method, route) {
             ("GET", "/health") => (200, json!({})),
             ("GET", "experiments/get-by-name") => {
@@ -315,10 +323,18 @@ impl State {
                 (200, answer)
             }
             ("POST", "runs/search") => {
-                let key = quoted(body["filter"].as_str().unwrap(), "tags.`tsc.run_key`");
-                let mine = |run: &&Run| run.tags.get("tsc.run_key") == key.as_ref();
-                let found: Vec<Value> =
-                    self.runs.iter().filter(mine).map(|run| json!({"info": info(run)})).collect();
+                let filter = body["filter"].as_str().unwrap();
+                let key = quoted(filter, "tags.`tsc.run_key`");
+                let tagged = filter.strip_prefix("tags.`").and_then(|rest| rest.strip_suffix("` LIKE '%'"));
+                let mine = |run: &&Run| match tagged {
+                    Some(tag) => run.tags.contains_key(tag),
+                    None => run.tags.get("tsc.run_key") == key.as_ref(),
+                };
+                let tags = |run: &Run| -> Vec<Value> {
+                    run.tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect()
+                };
+                let described = |run: &Run| json!({"info": info(run), "data": {"tags": tags(run)}});
+                let found: Vec<Value> = self.runs.iter().filter(mine).map(described).collect();
                 (200, json!({"runs": found}))
             }
             ("GET", "runs/get") => {
@@ -409,6 +425,10 @@ impl State {
                 }
                 run.params.extend(pairs(&body["params"]));
                 run.tags.extend(pairs(&body["tags"]));
+            }
+            "runs/set-tag" => {
+                let text = |key: &str| body[key].as_str().unwrap().to_owned();
+                run.tags.insert(text("key"), text("value"));
             }
             "runs/update" => run.status = body["status"].as_str().unwrap().to_owned(),
             "runs/log-inputs" => {
