@@ -4,6 +4,8 @@
 mod alert;
 mod alerts;
 mod batch;
+mod charts;
+mod detectors;
 mod divergence;
 mod error;
 mod failures;
@@ -15,6 +17,7 @@ mod params;
 mod reference;
 mod ring;
 mod state;
+pub mod statistics;
 #[cfg(test)]
 mod tests;
 mod threshold;
@@ -22,6 +25,14 @@ mod trend;
 
 pub use alerts::{AlertSummary, FiringAlert};
 pub use batch::{BatchVerdict, BatchView};
+pub use charts::{
+    FalseAlarms, Law, ProportionChart, ProportionChartParams, Scheme, cusum_limit, cusum_run_length, ewma_limit,
+    ewma_run_length, serial_correlation, variance_inflation,
+};
+pub use detectors::{
+    Adwin, AdwinParams, AfterDrift, Ddm, DdmParams, Direction, Eddm, EddmParams, Fhddm, FhddmParams, HddmA,
+    HddmAParams, HddmW, HddmWParams, Kswin, KswinParams, PageHinkley, PageHinkleyParams,
+};
 pub use failures::{ErrorRecord, ErrorStats};
 pub use health::{Component, ComponentHealth, HealthReport};
 pub use history::{Metric, MetricPoint, MetricQuery};
