@@ -11,6 +11,8 @@ pub(crate) enum MonitorError {
     HoldoutRmse { value: f64 },
     #[error("{column} has {got} entries, the batch has {n_samples} rows")]
     PredictionCount { column: &'static str, got: usize, n_samples: usize },
+    #[error("a label names cluster {id}, the reference has {n_clusters}")]
+    UnknownCluster { id: i32, n_clusters: usize },
     #[error("batch_size is 0, must be at least 1")]
     BatchSize,
     #[error("the stored monitor state {problem}")]
@@ -51,6 +53,9 @@ impl From<MonitorError> for tsc_core::Error {
             }
             E::PredictionCount { .. } => {
                 (InvalidData, "TSC-MON-004", "pass the predictions of the same rows, in the same order")
+            }
+            E::UnknownCluster { .. } => {
+                (InvalidData, "TSC-MON-011", "pass the labels of the models the reference belongs to")
             }
             E::BatchSize => (InvalidConfig, "TSC-MON-005", "set batch_size to 1 or more"),
             E::State { .. } => (

@@ -5,6 +5,7 @@ mod alert;
 mod alerts;
 mod batch;
 mod charts;
+mod clusters;
 mod detectors;
 mod divergence;
 mod error;
@@ -26,8 +27,12 @@ mod trend;
 pub use alerts::{AlertSummary, FiringAlert};
 pub use batch::{BatchVerdict, BatchView};
 pub use charts::{
-    FalseAlarms, Law, ProportionChart, ProportionChartParams, Scheme, cusum_limit, cusum_run_length, ewma_limit,
-    ewma_run_length, serial_correlation, variance_inflation,
+    FalseAlarms, Law, ProportionChart, ProportionChartParams, Scheme, cusum_limit, cusum_run_length,
+    ewma_limit, ewma_run_length, serial_correlation, variance_inflation,
+};
+pub use clusters::{
+    ClusterBatch, ClusterDrift, ClusterDriftParams, ClusterDriftState, ClusterFinding, ClusterReference,
+    ClusterSignal,
 };
 pub use detectors::{
     Adwin, AdwinParams, AfterDrift, Ddm, DdmParams, Direction, Eddm, EddmParams, Fhddm, FhddmParams, HddmA,

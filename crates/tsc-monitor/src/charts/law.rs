@@ -86,7 +86,8 @@ fn cumulative(n: u64, p: f64) -> Vec<f64> {
     (0..=n)
         .map(|i| {
             let x = i as f64;
-            let log = whole - ln_gamma(x + 1.0) - ln_gamma(nf - x + 1.0) + x * p.ln() + (nf - x) * (1.0 - p).ln();
+            let log =
+                whole - ln_gamma(x + 1.0) - ln_gamma(nf - x + 1.0) + x * p.ln() + (nf - x) * (1.0 - p).ln();
             sum += log.exp();
             sum.min(1.0)
         })

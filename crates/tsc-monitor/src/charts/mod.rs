@@ -20,6 +20,7 @@ pub(crate) use baseline::Baseline;
 pub(crate) use cusum::{Cusum, CusumParams, Sides};
 pub use law::Law;
 pub use proportion::{ProportionChart, ProportionChartParams, Scheme};
+pub(crate) use run_length::one_sided_limit;
 pub use run_length::{cusum_limit, cusum_run_length, ewma_limit, ewma_run_length};
 
 /// Batches between two false alarms, on average, while nothing changes: what a user sets.
@@ -65,6 +66,10 @@ impl FalseAlarms {
         self.0
     }
 }
+
+/// Limits of a two-sided CUSUM with k 0.5 on the normal law: batches between false alarms, and h.
+#[cfg(test)]
+const SHIPPED: [(f64, f64); 4] = [(465.4, 5.0), (1_000.0, 5.75), (2_000.0, 6.44), (9_550.0, 8.0)];
 
 /// Factor by which serial correlation inflates the variance of a mean: (1 + phi) / (1 - phi).
 ///

@@ -119,8 +119,7 @@ pub fn ewma_limit(law: &Law, lambda: f64, batches: f64) -> Result<f64> {
 fn one_sided(cdf: impl Fn(f64) -> f64, h: f64) -> f64 {
     let width = 2.0 * h / (2 * CELLS - 1) as f64;
     // P(from cell i to cell j) depends on j - i alone but for j = 0, which also takes all below.
-    let upper: Vec<f64> =
-        (0..2 * CELLS).map(|at| cdf((at as f64 - CELLS as f64 + 0.5) * width)).collect();
+    let upper: Vec<f64> = (0..2 * CELLS).map(|at| cdf((at as f64 - CELLS as f64 + 0.5) * width)).collect();
     let below = |i: usize, j: usize| upper[CELLS + j - i];
     let mut matrix = vec![0.0; CELLS * CELLS];
     for i in 0..CELLS {
