@@ -1,18 +1,13 @@
 //! Distribution of each feature against the reference: one rule, over windows of pooled batches.
 
 use serde::{Deserialize, Serialize};
-use tsc_core::stats::benjamini_hochberg;
 use tsc_core::{Features, Finding, Signal};
 
-use crate::Reference;
-use crate::divergence::compare;
+use crate::{CellCounts, FeatureRule, FeatureVerdict, Reference};
 
-const ALPHA: f64 = 0.01;
 pub(crate) const MIN_EFFECT: f64 = 0.05;
 const WINDOW_ROWS: u64 = 500;
 const WINDOW_BATCHES: u64 = 10;
-/// With fewer the tail of the chi-square law is too coarse for many features: the window waits for more.
-const MIN_ROWS: u64 = 100;
 
 /// Counts of the batches since the last test, cell by cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,8 +21,8 @@ pub(crate) struct FeatureWindow {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TestedWindow {
     pub(crate) rows: u64,
-    /// One per feature that drifted, in the order of the schema.
-    pub(crate) findings: Vec<Finding>,
+    /// One per feature that drifted, in the order of the schema; `None` with too few rows to say.
+    pub(crate) findings: Option<Vec<Finding>>,
 }
 
 impl FeatureWindow {
@@ -46,7 +41,7 @@ impl FeatureWindow {
                 .all(|c| c.iter().try_fold(0_u64, |s, &n| s.checked_add(n)) == Some(self.rows))
     }
 
-    /// Counts a batch; tests and starts anew once 500 rows, or 10 batches and 100 rows, are together. `since` of the
+    /// Counts a batch; tests and starts anew once 500 rows or 10 batches are together. `since` of the
     /// findings is the first batch of the window.
     pub(crate) fn push(
         &mut self,
@@ -61,7 +56,7 @@ impl FeatureWindow {
         }
         self.rows += x.n_samples() as u64;
         self.batches += 1;
-        if self.rows < MIN_ROWS || (self.rows < WINDOW_ROWS && self.batches < WINDOW_BATCHES) {
+        if self.rows < WINDOW_ROWS && self.batches < WINDOW_BATCHES {
             return None;
         }
         let since = sequence.saturating_sub(self.batches - 1);
@@ -69,25 +64,31 @@ impl FeatureWindow {
         Some(TestedWindow { rows: window.rows, findings: window.test(since, reference) })
     }
 
-    fn test(&self, since: u64, reference: &Reference) -> Vec<Finding> {
-        let tested: Vec<_> = reference
+    fn test(&self, since: u64, reference: &Reference) -> Option<Vec<Finding>> {
+        let rule = FeatureRule { min_effect: MIN_EFFECT, ..FeatureRule::default() };
+        let pairs: Vec<CellCounts<'_>> = reference
             .cells
             .iter()
             .zip(&self.counts)
-            .map(|(cells, counts)| compare(&cells.counts, counts))
-            .collect();
-        let p: Vec<f64> = tested.iter().map(|t| t.p_value).collect();
-        let adjusted = benjamini_hochberg(&p);
-        let drifted = |i: &usize| adjusted[*i] < ALPHA && tested[*i].effect >= MIN_EFFECT;
-        (0..tested.len())
-            .filter(drifted)
-            .map(|i| {
-                let signal = Signal::Feature(reference.names[i].clone());
-                let mut finding = Finding::new(signal, tested[i].effect, MIN_EFFECT);
-                finding.p_value = Some(adjusted[i]);
-                finding.since = Some(since);
-                finding
+            .map(|(cells, counts)| CellCounts {
+                reference: &cells.counts,
+                current: counts,
+                design_effect: 1.0,
             })
-            .collect()
+            .collect();
+        let mut findings = Vec::new();
+        for (name, verdict) in reference.names.iter().zip(rule.judge(&pairs)) {
+            match verdict {
+                FeatureVerdict::Insufficient { .. } => return None,
+                FeatureVerdict::Stable { .. } => {}
+                FeatureVerdict::Drifted { effect, p_value } => {
+                    let mut finding = Finding::new(Signal::Feature(name.clone()), effect, rule.min_effect);
+                    finding.p_value = Some(p_value);
+                    finding.since = Some(since);
+                    findings.push(finding);
+                }
+            }
+        }
+        Some(findings)
     }
 }

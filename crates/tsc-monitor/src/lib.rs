@@ -11,6 +11,7 @@ mod divergence;
 mod error;
 mod failures;
 mod feature_drift;
+mod feature_rule;
 mod health;
 mod history;
 mod monitor;
@@ -39,6 +40,7 @@ pub use detectors::{
     HddmAParams, HddmW, HddmWParams, Kswin, KswinParams, PageHinkley, PageHinkleyParams,
 };
 pub use failures::{ErrorRecord, ErrorStats};
+pub use feature_rule::{Adjustment, CellCounts, FeatureRule, FeatureVerdict, design_effect};
 pub use health::{Component, ComponentHealth, HealthReport};
 pub use history::{Metric, MetricPoint, MetricQuery};
 pub use monitor::Monitor;

@@ -33,7 +33,7 @@ const NOISE_MARGIN: f64 = 0.10;
 /// | unavailable, rejected rows | 1 % and 5 % | 2 of 3 batches, critical at once |
 /// | noise trend | last 50 batches against held-out rows: smallest rise, and one-sided p < 1/2,000 | at once |
 /// | performance | last 10 batches with targets against held-out rows: smallest rise, and p < 1/2,000 | 2 of 3 batches |
-/// | features | windows of 500 rows or 10 batches, at least 100 rows: adjusted p < 0.01, and corrected PSI of 0.05 | 2 of 3 windows |
+/// | features | windows of 500 rows or 10 batches, at least 50 rows: adjusted p < 0.01, and corrected PSI of 0.05 | 2 of 3 windows |
 ///
 /// Where held-out noise raised the noise limit, the batch must also exceed it by more than chance.
 ///
@@ -221,6 +221,8 @@ impl Monitor {
         else {
             return;
         };
+        // Too few rows neither fire nor resolve.
+        let Some(findings) = findings else { return };
         seen.record.drifted_features = Some(findings.len() as u64);
         let largest = findings.iter().map(|finding| finding.value).fold(0.0, f64::max);
         seen.verdict.findings.extend(findings);

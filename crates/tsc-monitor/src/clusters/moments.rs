@@ -9,7 +9,9 @@ pub(super) struct Moments {
 }
 
 impl Moments {
+    /// Values beyond 1e100 count as 1e100, so that every sum stays finite.
     pub(super) fn push(&mut self, x: f64) {
+        let x = x.clamp(-1e100, 1e100);
         self.n += 1.0;
         let off = x - self.mean;
         self.mean += off / self.n;

@@ -28,7 +28,7 @@ pub use hddm_a::{HddmA, HddmAParams};
 pub use hddm_w::{HddmW, HddmWParams};
 pub use kswin::{Kswin, KswinParams};
 pub use page_hinkley::{PageHinkley, PageHinkleyParams};
-pub(crate) use stored::{damaged, fixed, parameter};
+pub(crate) use stored::{damaged, fixed, open_unit, parameter};
 
 /// Which changes of a mean count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

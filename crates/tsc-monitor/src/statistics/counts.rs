@@ -48,6 +48,11 @@ impl<'a> Counts<'a> {
         Ok(Self { reference, current, m: total(reference)?, n: total(current)? })
     }
 
+    /// Rows of the reference and of the current row.
+    pub(crate) fn totals(&self) -> (f64, f64) {
+        (self.m, self.n)
+    }
+
     fn pairs(&self) -> impl Iterator<Item = (f64, f64)> + 'a {
         self.reference.iter().zip(self.current).map(|(&a, &b)| (a as f64, b as f64))
     }
@@ -121,11 +126,21 @@ impl<'a> Counts<'a> {
         self.smoothed().map(|(p, q)| (p - q) * (p / q).ln()).sum()
     }
 
-    /// [`Counts::psi`] less what it is on average without drift: (B - 1)(1/n + 1/m) over B used cells.
-    /// May be negative.
+    /// [`Counts::psi`] less what it is on average without drift, (B - 1)(1/n + 1/m) over B used cells; may
+    /// be negative.
+    ///
+    /// The rows that smoothing adds shrink both terms: n / (n + B/2)^2 stands for 1/n, which differs by
+    /// 12 % at 50 rows and by nothing at 10,000.
     #[must_use]
     pub fn psi_corrected(&self) -> f64 {
-        self.psi() - (self.used_cells() - 1) as f64 * (1.0 / self.n + 1.0 / self.m)
+        self.psi_corrected_for(1.0)
+    }
+
+    /// As [`Counts::psi_corrected`], where so many rows of the current row are worth one.
+    pub(crate) fn psi_corrected_for(&self, design_effect: f64) -> f64 {
+        let half = 0.5 * self.reference.len() as f64;
+        let error = |n: f64| n / (n + half).powi(2);
+        self.psi() - (self.used_cells() - 1) as f64 * (design_effect * error(self.n) + error(self.m))
     }
 
     /// Jensen-Shannon divergence in nats, 0..=ln 2; the square root is the distance that scipy gives.
