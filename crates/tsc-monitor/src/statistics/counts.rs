@@ -129,8 +129,8 @@ impl<'a> Counts<'a> {
     /// [`Counts::psi`] less what it is on average without drift, (B - 1)(1/n + 1/m) over B used cells; may
     /// be negative.
     ///
-    /// The rows that smoothing adds shrink both terms: n / (n + B/2)^2 stands for 1/n, which differs by
-    /// 12 % at 50 rows and by nothing at 10,000.
+    /// Below some hundred rows the second order counts, with the rows that smoothing adds: 8 % at 50 rows
+    /// in ten cells, nothing at 10,000.
     #[must_use]
     pub fn psi_corrected(&self) -> f64 {
         self.psi_corrected_for(1.0)
@@ -138,9 +138,26 @@ impl<'a> Counts<'a> {
 
     /// As [`Counts::psi_corrected`], where so many rows of the current row are worth one.
     pub(crate) fn psi_corrected_for(&self, design_effect: f64) -> f64 {
-        let half = 0.5 * self.reference.len() as f64;
-        let error = |n: f64| n / (n + half).powi(2);
-        self.psi() - (self.used_cells() - 1) as f64 * (design_effect * error(self.n) + error(self.m))
+        let cells = self.reference.len() as f64;
+        let half = 0.5 * cells;
+        // Mean of (p - Q) ln(p / Q) over the law of Q, a smoothed share of n rows around p: its expansion
+        // to the fourth moment, 2nd/p - 3rd/(2 p^2) + 4th/(3 p^3).
+        let mean = |n: f64, p: f64, inflation: f64| {
+            let total = n + half;
+            let off = (0.5 - p * half) / total;
+            let second = inflation * n * p * (1.0 - p) / (total * total) + off * off;
+            let third = n * p * (1.0 - p) * (1.0 - 2.0 * p) / total.powi(3);
+            let whole = second / p - third / (2.0 * p * p) + second * second / p.powi(3);
+            // Where a cell expects less than a row the expansion means nothing.
+            whole.min(1.2 * second / p)
+        };
+        let bias: f64 = self
+            .pairs()
+            .filter(|(a, b)| a + b > 0.0)
+            .map(|(a, _)| (a + 0.5) / (self.m + half))
+            .map(|p| mean(self.n, p, design_effect) + mean(self.m, p, 1.0))
+            .sum();
+        if self.used_cells() > 1 { self.psi() - bias } else { self.psi() }
     }
 
     /// Jensen-Shannon divergence in nats, 0..=ln 2; the square root is the distance that scipy gives.
