@@ -17,6 +17,10 @@ pub(crate) enum MonitorError {
     BatchSize,
     #[error("the stored monitor state {problem}")]
     State { problem: &'static str },
+    #[error("alerts cannot be written to {sink}")]
+    Sink { sink: String, source: std::io::Error },
+    #[error("{most} silences hold at once, no more are taken")]
+    Silences { most: usize },
     #[error("the stored state is of {stored}, needs {detector}")]
     OtherDetector { stored: String, detector: &'static str },
     #[error("the stored state of {detector} {problem}")]
@@ -74,6 +78,8 @@ impl From<MonitorError> for tsc_core::Error {
             E::MatrixWidths { .. } | E::TooFewRows { .. } | E::Undefined { .. } => {
                 (InvalidData, "TSC-MON-010", "compare matrices of the same columns, with enough rows")
             }
+            E::Sink { .. } => (Artifact, "TSC-MON-012", "see that the target exists and has room"),
+            E::Silences { .. } => (InvalidConfig, "TSC-MON-013", "let some silences end first"),
             E::Parameter { .. } => (InvalidConfig, "TSC-MON-008", "set it to a value inside its bound"),
         };
         tsc_core::Error::typed(kind, Stage::Monitoring, code, error).with_help(help)

@@ -15,6 +15,7 @@ mod feature_rule;
 mod health;
 mod history;
 mod monitor;
+mod notify;
 mod params;
 mod reference;
 mod ring;
@@ -44,6 +45,10 @@ pub use feature_rule::{Adjustment, CellCounts, FeatureRule, FeatureVerdict, desi
 pub use health::{Component, ComponentHealth, HealthReport};
 pub use history::{Metric, MetricPoint, MetricQuery};
 pub use monitor::Monitor;
+pub use notify::{
+    AlertMatcher, ChannelSink, Delivery, JsonLinesSink, LineSink, Notifier, NotifierParams, NotifierState,
+    Silence,
+};
 pub use params::MonitorParams;
 pub use reference::Reference;
 pub use state::MonitorState;

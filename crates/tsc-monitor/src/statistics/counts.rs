@@ -147,9 +147,11 @@ impl<'a> Counts<'a> {
             let off = (0.5 - p * half) / total;
             let second = inflation * n * p * (1.0 - p) / (total * total) + off * off;
             let third = n * p * (1.0 - p) * (1.0 - 2.0 * p) / total.powi(3);
-            let whole = second / p - third / (2.0 * p * p) + second * second / p.powi(3);
-            // Where a cell expects less than a row the expansion means nothing.
-            whole.min(1.2 * second / p)
+            // Where a cell expects a few rows the expansion means nothing, and the law has few terms.
+            if n * p < 5.0 {
+                return mean_of_few(n / inflation, p, half);
+            }
+            second / p - third / (2.0 * p * p) + second * second / p.powi(3)
         };
         let bias: f64 = self
             .pairs()
@@ -204,4 +206,18 @@ impl<'a> Counts<'a> {
     pub fn hellinger(&self) -> f64 {
         (0.5 * self.shares().map(|(p, q)| (p.sqrt() - q.sqrt()).powi(2)).sum::<f64>()).sqrt()
     }
+}
+
+/// Mean of (p - Q) ln(p / Q) with Q = (X + 0.5) / (n + half), X a count of `n` rows at a small share `p`.
+fn mean_of_few(n: f64, p: f64, half: f64) -> f64 {
+    let mut weight = (n * (-p).ln_1p()).exp();
+    let (mut sum, mut x) = (0.0, 0.0);
+    // Fewer than 5 are expected: beyond 40 nothing is left.
+    while x <= n && x < 40.0 {
+        let q = (x + 0.5) / (n + half);
+        sum += weight * (p - q) * (p / q).ln();
+        weight *= (n - x) / (x + 1.0) * p / (1.0 - p);
+        x += 1.0;
+    }
+    sum
 }
