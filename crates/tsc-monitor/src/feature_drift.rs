@@ -3,9 +3,15 @@
 use serde::{Deserialize, Serialize};
 use tsc_core::{Features, Finding, Signal};
 
-use crate::{CellCounts, FeatureRule, FeatureVerdict, Reference};
+use crate::{Adjustment, CellCounts, FeatureRule, FeatureVerdict, Reference};
 
 pub(crate) const MIN_EFFECT: f64 = 0.05;
+const RULE: FeatureRule = FeatureRule {
+    alpha: 0.01,
+    min_effect: MIN_EFFECT,
+    adjustment: Adjustment::BenjaminiHochberg,
+    min_rows: 50,
+};
 const WINDOW_ROWS: u64 = 500;
 const WINDOW_BATCHES: u64 = 10;
 
@@ -21,8 +27,18 @@ pub(crate) struct FeatureWindow {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TestedWindow {
     pub(crate) rows: u64,
+    /// One per feature, in the order of the schema; none with too few rows.
+    pub(crate) tested: Vec<TestedFeature>,
     /// One per feature that drifted, in the order of the schema; `None` with too few rows to say.
     pub(crate) findings: Option<Vec<Finding>>,
+}
+
+/// Effect and adjusted p of one feature.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TestedFeature {
+    pub(crate) effect: f64,
+    pub(crate) p_value: f64,
+    pub(crate) drifted: bool,
 }
 
 impl FeatureWindow {
@@ -61,34 +77,38 @@ impl FeatureWindow {
         }
         let since = sequence.saturating_sub(self.batches - 1);
         let window = std::mem::replace(self, Self::new(reference));
-        Some(TestedWindow { rows: window.rows, findings: window.test(since, reference) })
+        let tested = window.test(reference);
+        let findings = (!tested.is_empty()).then(|| findings(&tested, since, reference));
+        Some(TestedWindow { rows: window.rows, tested, findings })
     }
 
-    fn test(&self, since: u64, reference: &Reference) -> Option<Vec<Finding>> {
-        let rule = FeatureRule { min_effect: MIN_EFFECT, ..FeatureRule::default() };
+    // Empty with too few rows: all features have as many.
+    fn test(&self, reference: &Reference) -> Vec<TestedFeature> {
         let pairs: Vec<CellCounts<'_>> = reference
             .cells
             .iter()
             .zip(&self.counts)
-            .map(|(cells, counts)| CellCounts {
-                reference: &cells.counts,
-                current: counts,
-                design_effect: 1.0,
-            })
+            .map(|(cells, current)| CellCounts { reference: &cells.counts, current, design_effect: 1.0 })
             .collect();
-        let mut findings = Vec::new();
-        for (name, verdict) in reference.names.iter().zip(rule.judge(&pairs)) {
-            match verdict {
-                FeatureVerdict::Insufficient { .. } => return None,
-                FeatureVerdict::Stable { .. } => {}
-                FeatureVerdict::Drifted { effect, p_value } => {
-                    let mut finding = Finding::new(Signal::Feature(name.clone()), effect, rule.min_effect);
-                    finding.p_value = Some(p_value);
-                    finding.since = Some(since);
-                    findings.push(finding);
-                }
-            }
-        }
-        Some(findings)
+        let tested = RULE.judge(&pairs).into_iter().map(|verdict| match verdict {
+            FeatureVerdict::Insufficient { .. } => None,
+            FeatureVerdict::Stable { effect, p_value } => Some((effect, p_value, false)),
+            FeatureVerdict::Drifted { effect, p_value } => Some((effect, p_value, true)),
+        });
+        let tested: Option<Vec<_>> = tested.collect();
+        let named = |(effect, p_value, drifted)| TestedFeature { effect, p_value, drifted };
+        tested.unwrap_or_default().into_iter().map(named).collect()
     }
+}
+
+fn findings(tested: &[TestedFeature], since: u64, reference: &Reference) -> Vec<Finding> {
+    let drifted = reference.names.iter().zip(tested).filter(|(_, tested)| tested.drifted);
+    drifted
+        .map(|(name, tested)| {
+            let mut finding = Finding::new(Signal::Feature(name.clone()), tested.effect, MIN_EFFECT);
+            finding.p_value = Some(tested.p_value);
+            finding.since = Some(since);
+            finding
+        })
+        .collect()
 }

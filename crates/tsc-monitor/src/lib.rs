@@ -14,16 +14,20 @@ mod feature_drift;
 mod feature_rule;
 mod health;
 mod history;
+mod loss;
 mod monitor;
 mod notify;
 mod params;
+mod prometheus;
 mod reference;
 mod ring;
+mod snapshot;
 mod state;
 pub mod statistics;
 #[cfg(test)]
 mod tests;
 mod threshold;
+mod totals;
 mod trend;
 
 pub use alerts::{AlertSummary, FiringAlert};
@@ -44,12 +48,20 @@ pub use failures::{ErrorRecord, ErrorStats};
 pub use feature_rule::{Adjustment, CellCounts, FeatureRule, FeatureVerdict, design_effect};
 pub use health::{Component, ComponentHealth, HealthReport};
 pub use history::{Metric, MetricPoint, MetricQuery};
+pub use loss::{
+    EstimatedLoss, JoinReport, JoinedRow, LossEstimator, LossKind, PendingParams, PendingState,
+    PendingTargets,
+};
 pub use monitor::Monitor;
 pub use notify::{
     AlertMatcher, ChannelSink, Delivery, JsonLinesSink, LineSink, Notifier, NotifierParams, NotifierState,
     Silence,
 };
 pub use params::MonitorParams;
+pub use prometheus::write_prometheus;
 pub use reference::Reference;
+pub use snapshot::{
+    BatchTotals, ChartSnapshot, DurationHistogram, FeatureSnapshot, LastBatch, MonitorSnapshot, RowTotals,
+};
 pub use state::MonitorState;
 pub use threshold::{AlertThresholds, DriftThresholds, Threshold, Thresholds};

@@ -67,10 +67,6 @@ impl FalseAlarms {
     }
 }
 
-/// Limits of a two-sided CUSUM with k 0.5 on the normal law: batches between false alarms, and h.
-#[cfg(test)]
-const SHIPPED: [(f64, f64); 4] = [(465.4, 5.0), (1_000.0, 5.75), (2_000.0, 6.44), (9_550.0, 8.0)];
-
 /// Factor by which serial correlation inflates the variance of a mean: (1 + phi) / (1 - phi).
 ///
 /// phi is the correlation of neighbouring reference batches, estimated with [`serial_correlation`]. 1 for

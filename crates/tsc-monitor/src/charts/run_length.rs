@@ -42,6 +42,12 @@ fn two_sided(law: &Law, k: f64, h: f64) -> f64 {
 
 /// The limit `h` at which [`cusum_run_length`] is `batches`.
 ///
+/// On the normal law with k 0.5:
+///
+/// | batches | 465 | 1,000 | 2,000 | 9,550 |
+/// |---|---|---|---|---|
+/// | h | 5.00 | 5.75 | 6.44 | 8.00 |
+///
 /// # Errors
 ///
 /// `InvalidConfig` if `k` is negative or `batches` lies outside 10..=1e6.

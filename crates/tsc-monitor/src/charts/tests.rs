@@ -33,7 +33,9 @@ fn ewma_run_lengths_equal_published_ones() {
     }
 }
 
-/// The table of the documentation: limits for k 0.5 on the normal law.
+/// Batches between false alarms, and h: the table in the documentation of `cusum_limit`.
+const SHIPPED: [(f64, f64); 4] = [(465.4, 5.0), (1_000.0, 5.75), (2_000.0, 6.44), (9_550.0, 8.0)];
+
 #[test]
 fn the_shipped_table_matches_the_solver() {
     for (batches, h) in SHIPPED {

@@ -74,6 +74,7 @@ struct Known {
 /// Everything a [`Notifier`] knows, to be stored: after a restart nothing is told twice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NotifierState {
+    #[serde(with = "listed")]
     known: BTreeMap<Signal, Known>,
     silences: Vec<Silence>,
     queue: VecDeque<AlertEvent>,
@@ -134,13 +135,11 @@ impl Notifier {
     ///
     /// # Errors
     ///
-    /// As [`Notifier::new`]; `Artifact` if the state disagrees with itself.
+    /// As [`Notifier::new`]; `Artifact` if the state holds too many silences.
     pub fn restore(params: NotifierParams, mut state: NotifierState) -> Result<Self> {
         all_valid(&params.check(), Stage::Monitoring, "TSC-MON-001")?;
-        let keyed = state.known.iter().all(|(signal, known)| *signal == known.event.signal);
-        if !keyed || state.silences.len() > MAX_SILENCES {
-            let problem = "disagrees with itself about what was told";
-            return Err(MonitorError::State { problem }.into());
+        if state.silences.len() > MAX_SILENCES {
+            return Err(MonitorError::State { problem: "holds more silences than may be set" }.into());
         }
         state.dropped += ring::trim(&mut state.queue, params.queue);
         ring::trim(&mut state.made, params.max_notifications_per_hour);
@@ -291,5 +290,29 @@ impl Notifier {
     #[must_use]
     pub fn held_back(&self) -> u64 {
         self.state.held_back
+    }
+}
+
+/// As a list: a signal that names a feature is no key of a JSON object.
+mod listed {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+    use tsc_core::Signal;
+
+    use super::Known;
+
+    pub(super) fn serialize<S: Serializer>(
+        known: &BTreeMap<Signal, Known>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(known.values())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<Signal, Known>, D::Error> {
+        let known = Vec::<Known>::deserialize(from)?;
+        Ok(known.into_iter().map(|known| (known.event.signal.clone(), known)).collect())
     }
 }

@@ -104,8 +104,7 @@ impl<'a> Counts<'a> {
         self.tested(yates, |seen, expected| (seen - expected).powi(2) / expected)
     }
 
-    /// Likelihood-ratio test: G = 2 sum o ln(o / e). As scipy, with Yates' correction only on request,
-    /// that is, without.
+    /// Likelihood-ratio test: G = 2 sum of o ln(o / e), without Yates' correction.
     #[must_use]
     pub fn g_test(&self) -> Test {
         let term = |seen: f64, expected: f64| {

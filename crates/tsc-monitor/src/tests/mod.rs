@@ -1,5 +1,6 @@
 mod alerts;
 mod drift;
+mod export;
 mod faults;
 mod health;
 mod state;

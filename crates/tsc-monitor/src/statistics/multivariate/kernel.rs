@@ -65,7 +65,7 @@ pub fn mmd(first: Features<'_>, second: Features<'_>, gamma: f64) -> Result<Mmd>
 /// p-value of the unbiased [`mmd`] under exchange of blocks of rows: (1 + exceeded) / (1 + permutations).
 ///
 /// Rows are cut into blocks of `block` neighbours, so that rows of one patient, or of one time, move
-/// together; 1 exchanges single rows. Seeded. O(((n + m) / 1)^2 (d + permutations)) time, O((n + m)^2)
+/// together; 1 exchanges single rows. Seeded. O((n + m)^2 (d + permutations)) time, O((n + m)^2)
 /// memory for the kernel.
 ///
 /// # Errors
