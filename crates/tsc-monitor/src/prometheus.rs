@@ -52,18 +52,23 @@ pub fn write_prometheus(snapshot: &MonitorSnapshot, out: &mut dyn Write) -> io::
     Ok(())
 }
 
+type Labels = Vec<(&'static str, String)>;
+
+/// What is kept of two values of series that fold into one.
+type Fold = fn(f64, f64) -> f64;
+
 struct Family {
     name: &'static str,
     help: &'static str,
     kind: &'static str,
     /// Label whose values may be too many, and what of the rest is kept.
-    open: Option<(&'static str, fn(f64, f64) -> f64)>,
+    open: Option<(&'static str, Fold)>,
     samples: Vec<Sample>,
 }
 
 struct Sample {
     suffix: &'static str,
-    labels: Vec<(&'static str, String)>,
+    labels: Labels,
     value: f64,
 }
 
@@ -76,18 +81,18 @@ impl Family {
         self.with(Vec::new(), value.into().unwrap_or(f64::NAN))
     }
 
-    fn with(mut self, labels: Vec<(&'static str, String)>, value: f64) -> Self {
+    fn with(mut self, labels: Labels, value: f64) -> Self {
         self.samples.push(Sample { suffix: "", labels, value });
         self
     }
 
-    fn all(mut self, samples: impl IntoIterator<Item = (Vec<(&'static str, String)>, f64)>) -> Self {
+    fn all(mut self, samples: impl IntoIterator<Item = (Labels, f64)>) -> Self {
         let sample = |(labels, value)| Sample { suffix: "", labels, value };
         self.samples.extend(samples.into_iter().map(sample));
         self
     }
 
-    fn open(mut self, label: &'static str, fold: fn(f64, f64) -> f64) -> Self {
+    fn open(mut self, label: &'static str, fold: Fold) -> Self {
         self.open = Some((label, fold));
         self
     }

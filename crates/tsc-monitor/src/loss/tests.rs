@@ -1,5 +1,3 @@
-use std::io::Read as _;
-
 use tsc_core::{
     ArtifactKind, ArtifactSink, ArtifactSource, ClusterId, Features, FittedRegressor, Label, Millis,
     Regressor, Result, RowId, Save, StoredKind, Targets, Timestamp,
@@ -230,8 +228,7 @@ struct Cars {
 }
 
 fn cars(file: &std::path::Path, words: &mut Vec<String>) -> Cars {
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(std::fs::File::open(file).unwrap()).read_to_string(&mut text).unwrap();
+    let text = tsc_testing::read_gz(file);
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap().split(',').collect();
     let at = |name: &str| header.iter().position(|column| *column == name).unwrap();
