@@ -59,7 +59,7 @@ pub struct DetectorState {
 
 /// A detector of change in a sequence of values.
 pub trait DriftDetector: fmt::Debug + Send {
-    /// Takes one observation.
+    /// Takes one observation; one whose value is not finite changes nothing and reads `Stable`.
     fn update(&mut self, x: Observation) -> Reading;
 
     /// Forgets everything.
@@ -166,6 +166,8 @@ pub enum AlertChange {
     Escalated,
     /// It is over.
     Resolved,
+    /// It goes on: told again after a while.
+    Reminder,
 }
 
 /// What a person is told: one event per transition of an alert.
@@ -206,6 +208,7 @@ impl fmt::Display for AlertEvent {
             AlertChange::Firing => "firing",
             AlertChange::Escalated => "escalated",
             AlertChange::Resolved => "resolved",
+            AlertChange::Reminder => "still firing",
         };
         write!(
             f,

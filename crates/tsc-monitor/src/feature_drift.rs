@@ -1,18 +1,19 @@
 //! Distribution of each feature against the reference: one rule, over windows of pooled batches.
 
 use serde::{Deserialize, Serialize};
-use tsc_core::stats::benjamini_hochberg;
 use tsc_core::{Features, Finding, Signal};
 
-use crate::Reference;
-use crate::divergence::compare;
+use crate::{Adjustment, CellCounts, FeatureRule, FeatureVerdict, Reference};
 
-const ALPHA: f64 = 0.01;
 pub(crate) const MIN_EFFECT: f64 = 0.05;
+const RULE: FeatureRule = FeatureRule {
+    alpha: 0.01,
+    min_effect: MIN_EFFECT,
+    adjustment: Adjustment::BenjaminiHochberg,
+    min_rows: 50,
+};
 const WINDOW_ROWS: u64 = 500;
 const WINDOW_BATCHES: u64 = 10;
-/// With fewer the tail of the chi-square law is too coarse for many features: the window waits for more.
-const MIN_ROWS: u64 = 100;
 
 /// Counts of the batches since the last test, cell by cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,8 +27,18 @@ pub(crate) struct FeatureWindow {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TestedWindow {
     pub(crate) rows: u64,
-    /// One per feature that drifted, in the order of the schema.
-    pub(crate) findings: Vec<Finding>,
+    /// One per feature, in the order of the schema; none with too few rows.
+    pub(crate) tested: Vec<TestedFeature>,
+    /// One per feature that drifted, in the order of the schema; `None` with too few rows to say.
+    pub(crate) findings: Option<Vec<Finding>>,
+}
+
+/// Effect and adjusted p of one feature.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TestedFeature {
+    pub(crate) effect: f64,
+    pub(crate) p_value: f64,
+    pub(crate) drifted: bool,
 }
 
 impl FeatureWindow {
@@ -46,7 +57,7 @@ impl FeatureWindow {
                 .all(|c| c.iter().try_fold(0_u64, |s, &n| s.checked_add(n)) == Some(self.rows))
     }
 
-    /// Counts a batch; tests and starts anew once 500 rows, or 10 batches and 100 rows, are together. `since` of the
+    /// Counts a batch; tests and starts anew once 500 rows or 10 batches are together. `since` of the
     /// findings is the first batch of the window.
     pub(crate) fn push(
         &mut self,
@@ -61,33 +72,43 @@ impl FeatureWindow {
         }
         self.rows += x.n_samples() as u64;
         self.batches += 1;
-        if self.rows < MIN_ROWS || (self.rows < WINDOW_ROWS && self.batches < WINDOW_BATCHES) {
+        if self.rows < WINDOW_ROWS && self.batches < WINDOW_BATCHES {
             return None;
         }
         let since = sequence.saturating_sub(self.batches - 1);
         let window = std::mem::replace(self, Self::new(reference));
-        Some(TestedWindow { rows: window.rows, findings: window.test(since, reference) })
+        let tested = window.test(reference);
+        let findings = (!tested.is_empty()).then(|| findings(&tested, since, reference));
+        Some(TestedWindow { rows: window.rows, tested, findings })
     }
 
-    fn test(&self, since: u64, reference: &Reference) -> Vec<Finding> {
-        let tested: Vec<_> = reference
+    // Empty with too few rows: all features have as many.
+    fn test(&self, reference: &Reference) -> Vec<TestedFeature> {
+        let pairs: Vec<CellCounts<'_>> = reference
             .cells
             .iter()
             .zip(&self.counts)
-            .map(|(cells, counts)| compare(&cells.counts, counts))
+            .map(|(cells, current)| CellCounts { reference: &cells.counts, current, design_effect: 1.0 })
             .collect();
-        let p: Vec<f64> = tested.iter().map(|t| t.p_value).collect();
-        let adjusted = benjamini_hochberg(&p);
-        let drifted = |i: &usize| adjusted[*i] < ALPHA && tested[*i].effect >= MIN_EFFECT;
-        (0..tested.len())
-            .filter(drifted)
-            .map(|i| {
-                let signal = Signal::Feature(reference.names[i].clone());
-                let mut finding = Finding::new(signal, tested[i].effect, MIN_EFFECT);
-                finding.p_value = Some(adjusted[i]);
-                finding.since = Some(since);
-                finding
-            })
-            .collect()
+        let tested = RULE.judge(&pairs).into_iter().map(|verdict| match verdict {
+            FeatureVerdict::Insufficient { .. } => None,
+            FeatureVerdict::Stable { effect, p_value } => Some((effect, p_value, false)),
+            FeatureVerdict::Drifted { effect, p_value } => Some((effect, p_value, true)),
+        });
+        let tested: Option<Vec<_>> = tested.collect();
+        let named = |(effect, p_value, drifted)| TestedFeature { effect, p_value, drifted };
+        tested.unwrap_or_default().into_iter().map(named).collect()
     }
+}
+
+fn findings(tested: &[TestedFeature], since: u64, reference: &Reference) -> Vec<Finding> {
+    let drifted = reference.names.iter().zip(tested).filter(|(_, tested)| tested.drifted);
+    drifted
+        .map(|(name, tested)| {
+            let mut finding = Finding::new(Signal::Feature(name.clone()), tested.effect, MIN_EFFECT);
+            finding.p_value = Some(tested.p_value);
+            finding.since = Some(since);
+            finding
+        })
+        .collect()
 }

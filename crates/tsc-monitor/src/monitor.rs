@@ -14,7 +14,7 @@ use crate::state::{LATENCY_BATCHES, RetrainRecord};
 use crate::trend::{Rise, exceeds};
 use crate::{
     AlertSummary, BatchVerdict, BatchView, ErrorRecord, ErrorStats, FiringAlert, HealthReport, MetricPoint,
-    MetricQuery, MonitorParams, MonitorState, Reference, Threshold, Thresholds, ring,
+    MetricQuery, MonitorParams, MonitorSnapshot, MonitorState, Reference, Threshold, Thresholds, ring,
 };
 
 // Share of rows without a prediction, or refused: the limits of health, and of the alert.
@@ -33,7 +33,7 @@ const NOISE_MARGIN: f64 = 0.10;
 /// | unavailable, rejected rows | 1 % and 5 % | 2 of 3 batches, critical at once |
 /// | noise trend | last 50 batches against held-out rows: smallest rise, and one-sided p < 1/2,000 | at once |
 /// | performance | last 10 batches with targets against held-out rows: smallest rise, and p < 1/2,000 | 2 of 3 batches |
-/// | features | windows of 500 rows or 10 batches, at least 100 rows: adjusted p < 0.01, and corrected PSI of 0.05 | 2 of 3 windows |
+/// | features | windows of 500 rows or 10 batches, at least 50 rows: adjusted p < 0.01, and corrected PSI of 0.05 | 2 of 3 windows |
 ///
 /// Where held-out noise raised the noise limit, the batch must also exceed it by more than chance.
 ///
@@ -145,6 +145,7 @@ impl Monitor {
         self.step_features(batch, &mut seen, muted);
         self.step_service(&mut seen);
         self.remember(&seen);
+        self.state.totals.count(batch, &seen.record, &seen.verdict.alerts, self.reference.n_clusters());
         Ok(seen.verdict)
     }
 
@@ -216,11 +217,14 @@ impl Monitor {
     }
 
     fn step_features(&mut self, batch: &BatchView<'_>, seen: &mut Seen, muted: bool) {
-        let Some(TestedWindow { rows, findings }) =
+        let Some(TestedWindow { rows, tested, findings }) =
             self.state.features.push(batch.x, batch.sequence, &self.reference)
         else {
             return;
         };
+        self.state.totals.features = tested;
+        // Too few rows neither fire nor resolve.
+        let Some(findings) = findings else { return };
         seen.record.drifted_features = Some(findings.len() as u64);
         let largest = findings.iter().map(|finding| finding.value).fold(0.0, f64::max);
         seen.verdict.findings.extend(findings);
@@ -281,6 +285,7 @@ impl Monitor {
     pub fn observe_failure(&mut self, error: &Error, at: Timestamp) {
         self.state.failures.push(error, at, self.params.error_history);
         ring::push(&mut self.state.outcomes, false, self.params.health_window);
+        self.state.totals.count_failure();
     }
 
     /// Takes a retrain that ended in an error; [`Monitor::observe_retrain`] is for those that did not.
@@ -294,6 +299,7 @@ impl Monitor {
         let failed = outcome == RetrainOutcome::Failed;
         let failed_in_a_row = if failed { self.state.retrain.failed_in_a_row + 1 } else { 0 };
         self.state.retrain = RetrainRecord { outcome: Some(outcome), at, failed_in_a_row };
+        self.state.totals.count_retrain(outcome);
     }
 
     /// Compares with another reference from now on: only at a swap of the models.
@@ -398,6 +404,12 @@ impl Monitor {
     #[must_use]
     pub fn health(&self, now: Timestamp) -> HealthReport {
         self.state.health(&self.params, now)
+    }
+
+    /// Everything worth exporting, as numbers and names of the schema; no value of a row, no identifier.
+    #[must_use]
+    pub fn snapshot(&self, now: Timestamp) -> MonitorSnapshot {
+        MonitorSnapshot::of(&self.state, &self.params, &self.reference, now)
     }
 
     /// The status of [`Monitor::health`] alone.

@@ -8,6 +8,7 @@ use crate::error::MonitorError;
 use crate::failures::Failures;
 use crate::feature_drift::FeatureWindow;
 use crate::history::BatchRecord;
+use crate::totals::Totals;
 use crate::trend::{LossTrend, NoiseTrend};
 use crate::{MonitorParams, Reference, Thresholds, ring};
 
@@ -38,6 +39,9 @@ pub struct MonitorState {
     pub(crate) first_latencies: VecDeque<f64>,
     pub(crate) last_latencies: VecDeque<f64>,
     pub(crate) history: VecDeque<BatchRecord>,
+    /// Of a state stored without it, counts begin anew.
+    #[serde(default)]
+    pub(crate) totals: Totals,
 }
 
 /// How the last retrain went.
@@ -66,6 +70,7 @@ impl MonitorState {
             first_latencies: VecDeque::new(),
             last_latencies: VecDeque::new(),
             history: VecDeque::new(),
+            totals: Totals::default(),
         }
     }
 
@@ -76,6 +81,7 @@ impl MonitorState {
         self.alerts.rebase();
         self.first_latencies.clear();
         self.last_latencies.clear();
+        self.totals.rebase();
     }
 
     pub(crate) fn restart_drift(&mut self, reference: &Reference) {
@@ -97,6 +103,8 @@ impl MonitorState {
             "holds latencies that are no numbers, or too many"
         } else if self.thresholds.is_some_and(|t| !t.check().is_empty()) {
             "holds thresholds outside their bounds"
+        } else if !self.totals.is_valid() {
+            "holds a duration that is no number"
         } else if !self.alerts.is_valid() {
             "disagrees with itself about what fires"
         } else {

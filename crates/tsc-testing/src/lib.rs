@@ -8,6 +8,7 @@ mod cohort;
 pub mod detector;
 pub mod fallback;
 mod generators;
+mod gz;
 #[cfg(unix)]
 pub mod mlflow;
 pub mod npy;
@@ -25,6 +26,7 @@ mod unwinding;
 pub use agreement::{Tolerance, ari, assert_close, same_partition};
 pub use cohort::Cohort;
 pub use generators::{Labelled, Segmented, blobs, mixture, segmented_regression, shuffled};
+pub use gz::read_gz;
 pub use npy::{Array, Data};
 pub use shared::shared;
 pub use toy::{

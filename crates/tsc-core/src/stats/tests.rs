@@ -63,6 +63,16 @@ fn the_upper_tail_of_student_t_agrees_with_scipy() {
 }
 
 #[test]
+fn the_upper_tail_of_f_agrees_with_scipy() {
+    // scipy.stats.f.sf(x, d1, d2), 1.17.1
+    for (x, d1, d2, want) in F_SF {
+        close(f_sf(x, d1, d2), want, 1e-11);
+    }
+    assert_eq!((f_sf(0.0, 3.0, 4.0), f_sf(f64::INFINITY, 3.0, 4.0)), (1.0, 0.0));
+    assert!(f_sf(1.0, 0.0, 4.0).is_nan() && f_sf(f64::NAN, 3.0, 4.0).is_nan());
+}
+
+#[test]
 fn quantiles_agree_with_scipy() {
     // scipy.stats.norm.ppf(p), scipy.stats.t.ppf(p, dof)
     for (p, want) in [
@@ -117,3 +127,10 @@ fn adjusted_p_values_keep_their_order_and_stay_below_one() {
     }
     assert!(benjamini_hochberg(&[]).is_empty());
 }
+
+const F_SF: [(f64, f64, f64, f64); 4] = [
+    (1.0, 3.0, 4.0, 0.478_949_119_232_426_5),
+    (11.61, 6.0, 153.0, 1.078_164_017_748_275_7e-10),
+    (0.01, 2.0, 9.0, 0.990_060_818_093_807_2),
+    (90.0, 10.0, 40.0, 3.413_142_823_544_6e-24),
+];

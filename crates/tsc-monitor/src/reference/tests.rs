@@ -51,7 +51,7 @@ fn a_constant_that_moves_leaves_its_cell() {
     let cells = Cells::of_sorted(&[3.25; 50]);
     assert_eq!(cells.counts, [0, 50, 0]);
     assert_eq!(count(&cells, &[3.25, 3.5, 3.25_f64.next_up(), 3.25_f64.next_down()]), [1, 1, 2]);
-    let difference = crate::divergence::compare(&cells.counts, &count(&cells, &[3.5; 40]));
+    let difference = crate::divergence::compare(&cells.counts, &count(&cells, &[3.5; 40]), 1.0);
     assert!(difference.effect > 1.0 && difference.p_value < 1e-10, "{difference:?}");
 }
 

@@ -9,7 +9,7 @@ use tsc_core::{
 
 use crate::{BatchVerdict, BatchView, Monitor, MonitorParams, Reference};
 
-pub(super) fn normal(rng: &mut Rng) -> f64 {
+pub(crate) fn normal(rng: &mut Rng) -> f64 {
     (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
 }
 
