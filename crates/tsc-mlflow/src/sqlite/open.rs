@@ -66,6 +66,15 @@ pub(super) fn open_or_create(path: &Path) -> Result<Connection, NotOpen> {
     })?;
     // SQLite opens a file it may not write without a word, and says so at the first write.
     db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(failed("writing"))?;
+    // A journal that stays, empty, saves making and removing a file and its entry on disk with each commit. It is a
+    // setting of this connection; a database in WAL mode keeps that.
+    let mode: String = db
+        .pragma_query_value(None, "journal_mode", |row| row.get(0))
+        .map_err(failed("opening the database"))?;
+    if mode == "delete" {
+        db.pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))
+            .map_err(failed("opening the database"))?;
+    }
     // Pages that a large delivery changes stay in memory until it is committed.
     db.pragma_update(None, "cache_size", CACHE_KIB).map_err(failed("opening the database"))?;
     db.busy_timeout(BUSY).map_err(failed("opening the database"))?;
