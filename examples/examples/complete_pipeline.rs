@@ -1,4 +1,4 @@
-//! The whole life of a pipeline: events, alerts, health, errors, tracking outage, save, load:
+//! The whole life of a pipeline: events, alerts, health, errors, tracking outage, save, load, rollback:
 //! `cargo run --release --example complete_pipeline`
 #![expect(clippy::print_stdout, reason = "an example prints what it asserts")]
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use tsc_examples::{STAGES, config};
-use tsc_pipeline::core::{AlertChange, Event, HealthStatus, Predictions, Signal};
+use tsc_pipeline::core::{AlertChange, Event, HealthStatus, Predictions, RetrainOutcome, Signal};
 use tsc_pipeline::mlflow::{MlflowConfig, MlflowTracker};
 use tsc_pipeline::prelude::*;
 use tsc_testing::Cohort;
@@ -71,10 +71,34 @@ fn main() -> Result<()> {
     ensure!(loaded.batches() == fitted.batches(), "counters go on where they were");
     println!("loaded      version {}, {} batches so far", loaded.models().version(), loaded.batches());
 
+    drop(loaded);
+    roll_back(&mut fitted, &probe, &expected)?;
+
     let seen = events.lock().map_err(|e| anyhow::anyhow!("{e}"))?;
     ensure!(seen.starts_with(&["FitStarted", "FitFinished", "BatchStarted", "BatchFinished"]));
     ensure!(seen.iter().filter(|name| **name == "BatchFailed").count() == 1);
     println!("events      {}, first {}", seen.len(), seen.first().context("events")?);
+    Ok(())
+}
+
+/// New models serve after a retrain, and the old ones to the bit after the rollback.
+fn roll_back(fitted: &mut FittedPipeline, probe: &Cohort, expected: &Predictions) -> Result<()> {
+    for seed in 0..4 {
+        let new = Cohort::around(&[[30.0, 0.0, 5.0], [200.0, 50.0, 5.0]], 300, 90 + seed);
+        fitted.process_batch(&new.batch())?;
+    }
+    let retrain = fitted.retrain("a ward has opened")?;
+    println!("retrain     {} to version {:?}", retrain.outcome.name(), retrain.new_version);
+    ensure!(retrain.outcome == RetrainOutcome::Promoted, "{:?}", retrain.reasons);
+    ensure!(fitted.models().predict(probe.x())? != *expected);
+
+    let version = fitted.rollback(1)?;
+    println!("rollback    {} version {} serves and is in Staging", version.name, version.version);
+    ensure!(fitted.models().predict(probe.x())? == *expected);
+    ensure!(fitted.registered() == Some(&version));
+    let unknown = fitted.rollback(7).expect_err("there is no version 7");
+    println!("rollback    {} {unknown}", unknown.code());
+    ensure!(fitted.models().predict(probe.x())? == *expected, "a refused rollback changes nothing");
     Ok(())
 }
 
