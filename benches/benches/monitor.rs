@@ -4,7 +4,7 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tsc_pipeline::core::{DriftDetector, Observation};
 use tsc_pipeline::monitor::statistics::{Counts, Sample, Sketch, kolmogorov_smirnov, wasserstein};
-use tsc_pipeline::monitor::{Adwin, AdwinParams, PageHinkley, PageHinkleyParams, cusum_limit, Law};
+use tsc_pipeline::monitor::{Adwin, AdwinParams, Law, PageHinkley, PageHinkleyParams, cusum_limit};
 use tsc_testing::mixture;
 
 const ROWS: usize = 10_000;
