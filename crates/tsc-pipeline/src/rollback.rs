@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use tsc_core::{
-    Clusterer, Error, ErrorKind, Event, Experiment, ModelVersion, NoiseFallback, Regressor, Result,
+    Clusterer, Degraded, Error, ErrorKind, Event, Experiment, ModelVersion, NoiseFallback, Regressor, Result,
     RetrainOutcome, RunStatus, Stage,
 };
 
@@ -45,7 +45,6 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
         ])?;
         // Dropping the run on an error marks it failed.
         registry.promote(&target, self.stage_of_champion())?;
-        run.finish(RunStatus::Finished)?;
         self.monitor.rebase(Arc::clone(&models.reference));
         self.models = Arc::new(models);
         self.counters.registered = Some(target.clone());
@@ -53,6 +52,9 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
         let at = clock::now();
         self.queue.finish(decision, at);
         self.monitor.observe_retrain(decision, at);
+        if let Err(error) = run.finish(RunStatus::Finished) {
+            self.tell(&Event::Degraded(&Degraded::from(&error)));
+        }
         self.tell(&Event::RetrainFinished { outcome: decision, model_version: self.models.version });
         Ok(target)
     }

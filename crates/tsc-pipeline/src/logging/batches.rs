@@ -145,9 +145,13 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
     /// Ends the run of the batches with a child that sums them up.
     pub(crate) fn close_batches(&mut self) {
         let Some(mut open) = self.batch_run.take() else { return };
-        let status = if std::thread::panicking() { RunStatus::Failed } else { RunStatus::Finished };
         // Nobody is left to tell; a strict caller flushes before.
-        drop(self.sum_up(&mut open));
+        let status = if std::thread::panicking() {
+            RunStatus::Failed
+        } else {
+            drop(self.sum_up(&mut open));
+            RunStatus::Finished
+        };
         drop(open.run.finish(status));
     }
 
