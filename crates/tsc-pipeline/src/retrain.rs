@@ -224,6 +224,7 @@ impl<C: Clusterer + 'static, R: Regressor + 'static, N: NoiseFallback + 'static>
         let tags = [
             ("tsc.trigger", report.trigger.to_string()),
             ("tsc.decision", report.outcome.name().to_owned()),
+            ("tsc.gate", report.reasons.join("; ")),
             ("tsc.previous_version", self.models.version.to_string()),
         ];
         runs.parent(|run| run.set_tags(&tags.each_ref().map(|(key, value)| (*key, value.as_str()))));

@@ -300,6 +300,8 @@ fn assert_registry(seen: &Seen, served: &Served) {
     if promoted {
         assert!(versions[1]["description"].as_str().unwrap().starts_with("After Retraining"));
         assert_eq!(versions[1]["stage"], "Staging");
+        assert_eq!(versions[1]["tags"]["tsc.gate"], served.retrain.reasons.join("; "));
+        assert_eq!(versions[1]["tags"]["tsc.decision"], "promoted");
     }
     for version in versions {
         assert_eq!((&version["status"], &version["run"]), (&json!("READY"), &json!("Pipeline")));
