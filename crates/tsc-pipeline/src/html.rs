@@ -49,9 +49,7 @@ pub(crate) fn pages<C: Clusterer, R: Regressor, N: NoiseFallback>(
     rows: &Batch<'_>,
 ) -> Option<Vec<(String, String)>> {
     let report = Report::new(data(models, config, report, rows));
-    let mut page = Vec::new();
-    report.write_html(&mut page).ok()?;
-    let page = ("report/report.html".to_owned(), String::from_utf8(page).ok()?);
+    let page = ("report/report.html".to_owned(), written(&report).ok()?);
     let plots = report.plots().into_iter().filter_map(|named| {
         Some((format!("plots/{}.svg", named.file), named.plot.to_svg(&Style::default()).ok()?))
     });
@@ -98,8 +96,14 @@ pub(crate) fn batches<C: Clusterer, R: Regressor, N: NoiseFallback>(
         absent: ["cluster map", "condensed tree", "importance"].map(absent).to_vec(),
         ..ReportData::default()
     };
+    written(&Report::new(data))
+}
+
+#[cfg(feature = "report")]
+fn written(report: &Report) -> Result<String> {
     let mut page = Vec::new();
-    Report::new(data).write_html(&mut page)?;
+    report.write_html(&mut page)?;
+    // It is made of strings.
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
@@ -122,9 +126,7 @@ pub(crate) fn page<C: Clusterer, R: Regressor, N: NoiseFallback>(
     report: &TrainingReport,
     rows: &Batch<'_>,
 ) -> Option<String> {
-    let mut page = Vec::new();
-    Report::new(data(models, config, report, rows)).write_html(&mut page).ok()?;
-    String::from_utf8(page).ok()
+    written(&Report::new(data(models, config, report, rows))).ok()
 }
 
 #[cfg(feature = "report")]

@@ -180,6 +180,16 @@ fn is_full() -> bool {
     full
 }
 
+fn assert_first_version_is_scored_alike(job: &str) {
+    let Some(python) = Python::with_mlflow() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let uri = format!("sqlite:///{}/mlflow.db", folder.path().display());
+    let values = rows();
+    let expected = table(&mut register(&uri, BOOSTED, BOUNDS), &values);
+    let scored = run(&python, job, &uri, folder.path(), &values);
+    assert_same(&scored[format!("models:/{MODEL}/1")], &expected);
+}
+
 /// `TSC_SPARK=true` says that the interpreter has pyspark, as `cargo xtask test --full` does.
 #[test]
 fn spark_udf_answers_to_the_bit() {
@@ -187,13 +197,7 @@ fn spark_udf_answers_to_the_bit() {
         eprintln!("skipped: TSC_SPARK does not say that there is a Spark");
         return;
     }
-    let Some(python) = Python::with_mlflow() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let uri = format!("sqlite:///{}/mlflow.db", folder.path().display());
-    let values = rows();
-    let expected = table(&mut register(&uri, BOOSTED, BOUNDS), &values);
-    let scored = run(&python, "spark", &uri, folder.path(), &values);
-    assert_same(&scored[format!("models:/{MODEL}/1")], &expected);
+    assert_first_version_is_scored_alike("spark");
 }
 
 #[test]
@@ -201,11 +205,5 @@ fn mlflow_models_serve_answers_to_the_bit() {
     if !is_full() {
         return;
     }
-    let Some(python) = Python::with_mlflow() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let uri = format!("sqlite:///{}/mlflow.db", folder.path().display());
-    let values = rows();
-    let expected = table(&mut register(&uri, BOOSTED, BOUNDS), &values);
-    let served = run(&python, "serve", &uri, folder.path(), &values);
-    assert_same(&served[format!("models:/{MODEL}/1")], &expected);
+    assert_first_version_is_scored_alike("serve");
 }

@@ -74,6 +74,7 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
     ) {
         let config = self.config();
         runs.open_children(&report.timings);
+        let data = dataset(&config.tracking.dataset, "training", &models.schema, rows);
         runs.parent(|run| {
             run.log_params(&[
                 ("n_rows", &report.n_samples),
@@ -97,14 +98,14 @@ impl<C: Clusterer, R: Regressor, N: NoiseFallback> FittedPipeline<C, R, N> {
             log_scores(run, "holdout", &report.models.holdout.served)?;
             let peak = crate::clock::memory_mib().1.map(|mib| mib * 1024.0 * 1024.0);
             log_optional(run, "rss_peak_bytes", peak)?;
-            run.log_dataset(&dataset(&config.tracking.dataset, "training", &models.schema, rows))?;
+            run.log_dataset(&data)?;
             comparison.map_or(Ok(()), |comparison| log_comparison(run, comparison))?;
             run.log_artifact("config.toml", config.to_toml()?.as_bytes())
         });
         for (child, about) in ABOUT_CHILDREN {
             runs.child(child, |run| run.set_tags(&[("tsc.description", about)]));
         }
-        runs.child("Preprocessing", |run| preprocessing::log(run, config, models, report, rows));
+        runs.child("Preprocessing", |run| preprocessing::log(run, config, models, report, rows, &data));
         runs.child("HDBSCAN", |run| segments::log_clusterer(run, config, models, report));
         runs.child("kNN-Fallback", |run| segments::log_fallback(run, config, report));
         runs.child("TimeSeries-LGB", |run| models::log_target(run, config, models, &report.models));

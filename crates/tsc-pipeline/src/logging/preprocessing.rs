@@ -1,11 +1,11 @@
 use serde::Serialize;
-use tsc_core::{Batch, Clusterer, Features, NoiseFallback, Regressor, Result, Run};
+use tsc_core::{Batch, Clusterer, DatasetInfo, Features, NoiseFallback, Regressor, Result, Run};
 
 use super::json;
 use crate::config::PipelineConfig;
 use crate::reports::TrainingReport;
 use crate::served::Models;
-use crate::tracking::{dataset, flat_params};
+use crate::tracking::flat_params;
 
 pub(super) fn log<C: Clusterer, R: Regressor, N: NoiseFallback>(
     run: &mut dyn Run,
@@ -13,6 +13,7 @@ pub(super) fn log<C: Clusterer, R: Regressor, N: NoiseFallback>(
     models: &Models<C, R, N>,
     report: &TrainingReport,
     rows: &Batch<'_>,
+    data: &DatasetInfo,
 ) -> Result<()> {
     run.log_params(&[
         ("scaling", &"standard"),
@@ -33,7 +34,7 @@ pub(super) fn log<C: Clusterer, R: Regressor, N: NoiseFallback>(
             ("preprocess_seconds", report.timings.preprocessing),
         ],
     )?;
-    run.log_dataset(&dataset("features", "training", &models.schema, rows))?;
+    run.log_dataset(&DatasetInfo { name: "features".into(), ..data.clone() })?;
     run.log_artifact("features/schema.json", &json(&models.schema))?;
     match rows.features() {
         Some(x) => run.log_artifact("features/profile.json", &json(&profile(models.schema.names(), x))),
