@@ -354,3 +354,28 @@ fn importances<C: Clusterer, R: Regressor, N: NoiseFallback>(
         .filter_map(|c| Some(of(Some(c.cluster), &c.model.importance.as_ref()?.gain)));
     pooled.chain(own).filter(|importance| importance.values.iter().any(|gain| *gain > 0.0)).collect()
 }
+
+#[cfg(all(test, feature = "report"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drawn_tree_loses_its_rows_one_by_one_and_splits_into_the_clusters() {
+        let fitted = crate::logging::tests::fitted();
+        let tree = condensed_tree(fitted.extraction());
+        let root = &tree.branches[0];
+        assert_eq!((root.parent, root.cluster, &root.samples[..]), (None, None, &[53, 52, 51, 50, 50][..]));
+        let sizes: Vec<_> = tree.branches[1..].iter().map(|b| (b.parent, b.cluster, b.samples[0])).collect();
+        let cluster = |id| Some(tsc_core::ClusterId(id));
+        assert!(
+            sizes.contains(&(Some(0), cluster(0), 30)) && sizes.contains(&(Some(0), cluster(1), 20)),
+            "{sizes:?}"
+        );
+        assert!(
+            tree.branches
+                .iter()
+                .all(|b| b.distances.is_sorted_by(|a, b| a >= b) && b.samples.is_sorted_by(|a, b| a >= b))
+        );
+        assert!(tsc_report::Plot::CondensedTree(tree).missing().is_none());
+    }
+}

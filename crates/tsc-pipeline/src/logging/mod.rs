@@ -8,6 +8,8 @@ mod segments;
 
 pub(crate) use batches::BatchRun;
 pub(crate) use segments::hdbscan;
+#[cfg(all(test, feature = "report"))]
+pub(crate) use segments::tests;
 
 use tsc_core::{Batch, Clusterer, ModelVersion, NoiseFallback, RegressionScores, Regressor, Result, Run};
 use tsc_retrain::{ComparedMetric, VersionComparison};

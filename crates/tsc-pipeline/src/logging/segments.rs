@@ -153,3 +153,39 @@ fn confusion(evaluation: &FallbackEvaluation) -> String {
     }
     text + "\n"
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use tsc_cluster::{Hdbscan, HdbscanParams};
+    use tsc_core::Features;
+
+    use super::*;
+
+    /// Thirty rows together, twenty together far away, three alone: the root loses the three and splits.
+    pub(crate) fn fitted() -> FittedHdbscan {
+        let near = |from: f64, n: u32| (0..n).map(move |i| from + 0.1 * f64::from(i));
+        let rows: Vec<f64> = near(0.0, 30).chain(near(100.0, 20)).chain([1e3, 2e3, 4e3]).collect();
+        let params = HdbscanParams { min_cluster_size: 5, ..HdbscanParams::default() };
+        Hdbscan::new(params).unwrap().fit(Features::new(&rows, 1).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_stored_tree_has_the_clusters_that_the_rows_were_made_of() {
+        let tree = branches(fitted().extraction());
+        let chosen: Vec<_> = tree.iter().filter(|row| row.label.is_some()).collect();
+        let sizes: Vec<_> = chosen.iter().map(|row| (row.label, row.child_size, row.parent)).collect();
+        assert_eq!(sizes.len(), 2);
+        assert!(
+            sizes.contains(&(Some(0), 30, Some(0))) && sizes.contains(&(Some(1), 20, Some(0))),
+            "{sizes:?}"
+        );
+        assert_eq!((tree[0].child_size, tree[0].parent, tree[0].lambda_birth), (53, None, 0.0));
+        assert!(chosen.iter().all(|row| row.lambda_birth > 0.0 && row.lambda_death > Some(row.lambda_birth)));
+    }
+
+    #[test]
+    fn cells_with_separators_are_quoted() {
+        assert_eq!(cell("lactate"), "lactate");
+        assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
+    }
+}
