@@ -10,6 +10,7 @@ use tsc_monitor::{Metric, MetricQuery};
 
 use super::{json, log_named};
 use crate::clock;
+#[cfg(feature = "report")]
 use crate::config::ReportOn;
 use crate::fitted::FittedPipeline;
 use crate::reports::{BatchReport, RetrainReport};
